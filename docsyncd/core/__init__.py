@@ -1,0 +1,1 @@
+"""Decisions: standard library only; no I/O, no clock, no randomness."""

@@ -1,0 +1,1 @@
+"""Public helpers for connector authors: emulation of remotes and the port contracts."""

@@ -1,0 +1,1 @@
+"""What the daemon remembers: the queue, the ledger, the audit chain."""

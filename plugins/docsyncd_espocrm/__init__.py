@@ -1,0 +1,1 @@
+"""EspoCRM as catalog of documents, and its webhooks."""

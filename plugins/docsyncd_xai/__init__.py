@@ -1,0 +1,1 @@
+"""xAI Collections as the index."""
