@@ -4,7 +4,8 @@ A connector makes one `Transport` per host and never sees aiohttp's exceptions. 
 
 =====================================  ==========================================================
 connect, DNS or TLS failure            retried (nothing was sent), then `Unavailable`, breaker opens
-502 503 504 408 425 429                repeatable requests retried, then `Unavailable`, breaker opens
+502 503 504 408 425 429                repeatable requests retried, then `Unavailable`, breaker opens;
+                                       not retried, but at once so, if a Retry-After names a time
 500, 52x, time-out, broken answer      repeatable requests retried; then the health call decides:
                                        it fails → `Unavailable`; it answers → `RequestFailed`
 the same, request not repeatable       `OutcomeUnknown` if it was sent (or `Unavailable`, if health fails, too,
@@ -205,6 +206,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         accept: Collection[int] = (),
         repeatable: bool | None = None,
+        read_timeout: float | None = None,
     ) -> Reply:
         """Send and read the whole answer (use it for JSON, never for files).
 
@@ -212,6 +214,7 @@ class Transport:
         :param data: makes a fresh body for each attempt (bytes, `aiohttp.FormData`, an async iterable).
         :param accept: statuses besides 2xx that are answers and not errors, such as 404.
         :param repeatable: may be sent twice; None decides by the method (GET, HEAD, PUT, DELETE are).
+        :param read_timeout: seconds without a byte once the body is sent, where the settings' are too few.
         """
         may_repeat = method in _REPEATABLE if repeatable is None else repeatable
 
@@ -219,7 +222,7 @@ class Transport:
             async with (
                 self._slots,
                 self._send(
-                    method, path, params=params, json_body=json_body, data=data, headers=headers, repeatable=may_repeat
+                    method, path, read_timeout, params=params, json_body=json_body, data=data, headers=headers
                 ) as response,
             ):
                 body = await response.read()
@@ -303,15 +306,17 @@ class Transport:
         self,
         method: str,
         path: str,
+        read_timeout: float | None,
         *,
         params: Any,
         json_body: Any,
         data: Callable[[], Any] | None,
         headers: Mapping[str, str] | None,
-        repeatable: bool,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         self.breaker.require_closed()
         body = {"json": json_body} if json_body is not None else {"data": data()} if data is not None else {}
+        if read_timeout is not None:
+            body["timeout"] = _timeouts(self.settings.connect_timeout, read_timeout)
         async with await self._start(method, path, params=params, headers=headers, **body) as response:
             yield response
 
@@ -334,7 +339,7 @@ class Transport:
             if reply.status // 100 == 2 or reply.status in accept:
                 return reply
             failure = self._error(reply)
-            if repeatable and reply.status in _OVERLOADED | _TROUBLED and not isinstance(failure, CredentialsRefused):
+            if repeatable and reply.status in _OVERLOADED | _TROUBLED and not _waits_for_more(failure):
                 raise _Again(failure)
             if not repeatable and reply.status in _TROUBLED and isinstance(failure, RequestFailed):
                 raise OutcomeUnknown(str(failure), remote=self.remote)
@@ -403,12 +408,16 @@ class Transport:
 @asynccontextmanager
 async def open_transport(settings: TransportSettings, clock: Clock) -> AsyncIterator[Transport]:
     """A `Transport` with a connection pool of its own, closed at the end."""
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_timeout, sock_read=settings.read_timeout)
+    timeout = _timeouts(settings.connect_timeout, settings.read_timeout)
     connector = aiohttp.TCPConnector(limit=settings.parallel + 2, keepalive_timeout=15)
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, read_bufsize=4 * CHUNK, auto_decompress=True
     ) as session:
         yield Transport(settings, session, clock)
+
+
+def _timeouts(connect: float, read: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=connect, sock_read=read)
 
 
 async def _no_bytes() -> AsyncIterator[bytes]:
@@ -420,6 +429,11 @@ def _retry_after(reply: Reply) -> float | None:
     """Seconds of a Retry-After header; its date form is left to the breaker's own pace."""
     value = reply.headers.get("Retry-After", "").strip()
     return float(value) if value.isdigit() else None
+
+
+def _waits_for_more(failure: RemoteError) -> bool:
+    """A refused key needs a person, and a remote that names a time is not asked before it."""
+    return isinstance(failure, CredentialsRefused) or (isinstance(failure, Unavailable) and bool(failure.retry_after))
 
 
 def _words(error: BaseException) -> str:
