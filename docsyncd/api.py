@@ -17,6 +17,7 @@ from docsyncd.connector import (
     Severity,
     Webhook,
 )
+from docsyncd.core import index_tag
 from docsyncd.core.conflict_policy import Conflict, ConflictPolicy
 from docsyncd.core.model import (
     ABSENT,
@@ -51,6 +52,7 @@ from docsyncd.core.model import (
     normalise_case_file_number,
 )
 from docsyncd.errors import (
+    CollectionGone,
     ConfigError,
     CorruptContent,
     CredentialsRefused,
@@ -84,6 +86,7 @@ __all__ = [
     "Change",
     "Changes",
     "Clock",
+    "CollectionGone",
     "CollectionId",
     "CollectionStage",
     "ConfigError",
@@ -147,5 +150,6 @@ __all__ = [
     "case_file_key",
     "document_key",
     "hookimpl",
+    "index_tag",
     "normalise_case_file_number",
 ]

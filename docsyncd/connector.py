@@ -1,7 +1,7 @@
 """What a connector declares and what it receives.
 
-Hooks are nouns: `docsyncd_connectors()` returns `Connector` descriptors, whose `connect` is an async context manager that
-yields `Ports`. After that pluggy is not asked again in this configuration generation.
+Hooks are nouns: `docsyncd_connectors()` returns `Connector` descriptors, whose `connect` is an async context manager
+that yields `Ports`. After that pluggy is not asked again in this configuration generation.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Emulator(Protocol):
 
     @property
     def applications(self) -> Mapping[str, web.Application]:
-        """One aiohttp application per host of the remote, by its role in the configuration, such as `url` or `files_url`."""
+        """One application per host of the remote, by its key in the configuration, such as `url` or `files_url`."""
 
     def describe(self, urls: Mapping[str, str]) -> str:
         """For `docsyncd emulate`: what a person needs to talk to it (addresses, throw-away keys, seeded records)."""
@@ -124,7 +124,9 @@ class Connector:
     :param offers: the ports that `connect` will fill.
     :param connect: `async with connector.connect(name, config, host) as ports`; `name` is the table's name.
     :param webhooks: the URLs that the remote may post to, given its table.
-    :param emulator: builds a fresh emulator; keyword arguments are its own options.
+    :param emulator: builds a fresh emulator with its defaults.
+    :param inherits: keys of its table that take their default from a table of the host, such as
+        `{"consent_field": "index.consent_field"}`.
     """
 
     name: str
@@ -132,4 +134,5 @@ class Connector:
     offers: frozenset[PortName]
     connect: Callable[[str, Any, Host], AbstractAsyncContextManager[Ports]]
     emulator: Callable[[], Emulator]
-    webhooks: Callable[[Any], Sequence[Webhook]] = field(default=lambda config: ())
+    webhooks: Callable[[Any], Sequence[Webhook]] = field(default=lambda _config: ())
+    inherits: Mapping[str, str] = field(default_factory=dict)

@@ -67,6 +67,14 @@ class Rejected(RemoteError):
     """The remote refuses this content or request for good, in its own words: park."""
 
 
+class CollectionGone(Rejected):
+    """A collection of the index that we filled no longer exists. Its mapping halts; it is neither re-created nor emptied."""
+
+    def __init__(self, collection: str, *, remote: str) -> None:
+        self.collection = collection
+        super().__init__(f"collection {collection} does not exist any more", remote=remote)
+
+
 class ProtocolViolation(RemoteError):
     """The remote answered something that its protocol does not allow: park."""
 

@@ -1,0 +1,276 @@
+"""What the daemon remembers of each document: the content it saw, its files in the index, how it last decided.
+
+All of it can be lost: the record's fields, the tags in the index and the sweeps bring it back, at the price of more requests.
+Only the holder of a document's lease writes its memory, and every write carries the lease's fencing number: a worker that was
+taken over cannot overwrite what its successor learned. Sweeps never write a memory; they `disturb` it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from redis.asyncio import Redis
+
+from docsyncd.clock import Clock
+from docsyncd.core.model import (
+    AttachmentId,
+    CollectionId,
+    ContentHash,
+    Digests,
+    DocumentId,
+    IndexFileId,
+)
+from docsyncd.errors import LeaseLost
+
+DECISIONS_KEPT = 30
+"""Decisions per document that `explain` can show; older ones are in the log."""
+
+DECISIONS_SECONDS = 90 * 86400
+"""As long as the version store keeps contents."""
+
+_COMMIT = """
+-- KEYS: memory hash, owners hash, decisions list, groups hash
+-- ARGV: fence, memory JSON, decision JSON or '', document id, kept, seconds, group, n owned, owned..., disowned...
+local stored = tonumber(redis.call('HGET', KEYS[1], 'fence') or '0')
+if tonumber(ARGV[1]) < stored then return 0 end
+redis.call('HSET', KEYS[1], 'fence', ARGV[1], 'memory', ARGV[2])
+if ARGV[3] ~= '' then
+  redis.call('LPUSH', KEYS[3], ARGV[3])
+  redis.call('LTRIM', KEYS[3], 0, tonumber(ARGV[5]) - 1)
+  redis.call('EXPIRE', KEYS[3], ARGV[6])
+end
+if ARGV[7] ~= '' then redis.call('HSET', KEYS[4], ARGV[4], ARGV[7]) else redis.call('HDEL', KEYS[4], ARGV[4]) end
+local owned = tonumber(ARGV[8])
+for i = 9, 8 + owned do redis.call('HSET', KEYS[2], ARGV[i], ARGV[4]) end
+for i = 9 + owned, #ARGV do
+  if redis.call('HGET', KEYS[2], ARGV[i]) == ARGV[4] then redis.call('HDEL', KEYS[2], ARGV[i]) end
+end
+return 1
+"""
+
+_ADOPT = """
+-- KEYS: owners hash; ARGV: file, document. The first to ask owns an untagged file.
+redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
+return redis.call('HGET', KEYS[1], ARGV[1])
+"""
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Content(_Record):
+    """Hashes of the bytes behind one attachment id, which never change (reference: espocrm.md, 4.4)."""
+
+    attachment: AttachmentId
+    blake3: ContentHash
+    sha256: str
+    md5: str
+    size: int
+
+    @property
+    def digests(self) -> Digests:
+        return Digests(blake3=self.blake3, sha256=self.sha256, md5=self.md5, size=self.size)
+
+
+class StoredFile(_Record):
+    """One of this document's files in the index.
+
+    :param content: what it holds: a whole hash, the first 12 digits that a tag shows, or "" if nobody knows.
+    """
+
+    content: str
+    placed_at: datetime | None = None
+
+
+class Intent(_Record):
+    """An upload that was about to be sent. It stays until its file is known, or known not to exist."""
+
+    name: str
+    content: ContentHash
+    at: datetime
+
+
+class Drawn(_Record):
+    """The preview of one content: the attachment that holds it and whether the record names it, or why there is none."""
+
+    content: ContentHash
+    picture: AttachmentId | None
+    saved: bool = False
+    reason: str = ""
+
+
+class Memory(_Record):
+    """Everything about one document.
+
+    :param settled: fingerprint of the record when the last run ended with nothing left to do.
+    :param settled_epoch: the epoch that run began with; `disturb` raises the epoch and so unsettles the document.
+    :param wanted: the collections that it had to be in at that moment.
+    """
+
+    group: str = ""
+    name: str = ""
+    content: Content | None = None
+    files: Mapping[IndexFileId, StoredFile] = {}
+    intent: Intent | None = None
+    drawn: Drawn | None = None
+    wanted: tuple[CollectionId, ...] = ()
+    settled: str | None = None
+    settled_epoch: int = -1
+    summary: str = ""
+    reason: str = ""
+
+
+class Recall(_Record):
+    """A memory as loaded.
+
+    :param known: False if there is none: a new document, or Redis was lost.
+    :param orphans: files that a sweep found, with the collections that hold them.
+    """
+
+    memory: Memory
+    epoch: int
+    known: bool
+    orphans: Mapping[IndexFileId, frozenset[CollectionId]]
+
+
+class Ledger:
+    """Memories in Redis hashes, `<prefix>doc:<id>`; owners of index files in `<prefix>files`."""
+
+    def __init__(self, client: Redis, clock: Clock, *, prefix: str) -> None:
+        self._redis = client
+        self._clock = clock
+        self._prefix = prefix
+        self._commit = client.register_script(_COMMIT)
+        self._adopt = client.register_script(_ADOPT)
+
+    async def recall(self, document: DocumentId) -> Recall:
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hmget(self._memory(document), "memory", "epoch")
+            pipe.smembers(self._orphans(document))
+            (raw, epoch), orphans = await pipe.execute()
+        return Recall(
+            memory=Memory.model_validate_json(raw) if raw else Memory(),
+            epoch=int(epoch or 0),
+            known=raw is not None,
+            orphans=_by_file(_text(member) for member in orphans),
+        )
+
+    async def commit(
+        self,
+        document: DocumentId,
+        memory: Memory,
+        *,
+        fence: int,
+        decision: str = "",
+        forgotten: Collection[IndexFileId] = (),
+    ) -> None:
+        """Replace the memory, and add a decision to its log. `LeaseLost` if a later lease has written already."""
+        arguments: list[str | int] = [fence, memory.model_dump_json(), decision, document, DECISIONS_KEPT, DECISIONS_SECONDS]
+        kept = await self._commit(
+            keys=[self._memory(document), self._owners, self._decisions(document), self._groups],
+            args=[*arguments, memory.group, len(memory.files), *memory.files, *forgotten],
+        )
+        if not kept:
+            raise LeaseLost(f"a later lease has written the memory of document {document}")
+
+    async def settle_orphans(self, document: DocumentId, orphans: Mapping[IndexFileId, Collection[CollectionId]]) -> None:
+        """These have been dealt with."""
+        members = [f"{file} {collection}" for file, found in orphans.items() for collection in (*found, "")]
+        if members:
+            await self._redis.srem(self._orphans(document), *members)
+
+    async def groups(self, documents: Sequence[DocumentId]) -> Sequence[str]:
+        """The case file last seen for each document, "" if none was, in the order of the question."""
+        if not documents:
+            return ()
+        return [_text(group or b"") for group in await self._redis.hmget(self._groups, list(documents))]
+
+    async def disturb(self, documents: Collection[DocumentId]) -> None:
+        """Something behind these records may have changed (links, consent): their next run looks at everything."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            for document in documents:
+                pipe.hincrby(self._memory(document), "epoch", 1)
+            await pipe.execute()
+
+    async def adopt(self, file: IndexFileId, document: DocumentId) -> bool:
+        """Claim a file without a tag, uploaded by the earlier implementation; False if another document has it."""
+        return _text(await self._adopt(keys=[self._owners], args=[file, document])) == document
+
+    async def owner(self, file: IndexFileId) -> DocumentId | None:
+        found = await self._redis.hget(self._owners, file)
+        return None if found is None else DocumentId(_text(found))
+
+    async def orphaned(
+        self, document: DocumentId, file: IndexFileId, collection: CollectionId | None = None
+    ) -> None:
+        """A sweep found a file of this document that its memory does not hold; its next run deals with it."""
+        await self._redis.sadd(self._orphans(document), f"{file} {collection or ''}")
+        await self.disturb((document,))
+
+    async def forget(self, document: DocumentId, *, fence: int, files: Collection[IndexFileId]) -> None:
+        """The document is gone and so is everything of it. Its decisions stay for `explain` until they expire."""
+        await self.commit(document, Memory(summary="deleted"), fence=fence, forgotten=files)
+        await self._redis.delete(self._memory(document), self._orphans(document))
+
+    async def decisions(self, document: DocumentId) -> Sequence[str]:
+        """JSON of the last decisions, newest first."""
+        return [_text(line) for line in await self._redis.lrange(self._decisions(document), 0, -1)]
+
+    async def documents(self) -> AsyncIterator[DocumentId]:
+        """Every document that has a memory; one may come twice or be missing if it changes meanwhile."""
+        start = f"{self._prefix}doc:"
+        async for key in self._redis.scan_iter(match=f"{start}*", count=500):
+            yield DocumentId(_text(key)[len(start) :])
+
+    async def removals(self, document: DocumentId, *, window: float) -> int:
+        """Note that this document vanished, and count the distinct ones within the last `window` seconds."""
+        now = self._clock.now().timestamp()
+        key = f"{self._prefix}removals"
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.zremrangebyscore(key, "-inf", now - window)
+            pipe.zadd(key, {document: now}, nx=True)
+            pipe.zcard(key)
+            pipe.expire(key, int(window) + 1)
+            results = await pipe.execute()
+        return int(results[2])
+
+    async def complete(self) -> bool:
+        """Has a sweep seen everything since this ledger began? Then an unknown document is a new one."""
+        return bool(await self._redis.exists(f"{self._prefix}complete"))
+
+    async def set_complete(self) -> None:
+        await self._redis.set(f"{self._prefix}complete", "1")
+
+    @property
+    def _groups(self) -> str:
+        return f"{self._prefix}groups"
+
+    @property
+    def _owners(self) -> str:
+        return f"{self._prefix}files"
+
+    def _memory(self, document: DocumentId) -> str:
+        return f"{self._prefix}doc:{document}"
+
+    def _orphans(self, document: DocumentId) -> str:
+        return f"{self._prefix}orphans:{document}"
+
+    def _decisions(self, document: DocumentId) -> str:
+        return f"{self._prefix}decisions:{document}"
+
+
+def _by_file(members: Iterable[str]) -> Mapping[IndexFileId, frozenset[CollectionId]]:
+    found: dict[IndexFileId, frozenset[CollectionId]] = {}
+    for member in members:
+        file, _, collection = member.partition(" ")
+        more = {CollectionId(collection)} if collection else set()
+        found[IndexFileId(file)] = found.get(IndexFileId(file), frozenset()) | more
+    return found
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
