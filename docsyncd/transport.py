@@ -82,6 +82,7 @@ class TransportSettings:
     :param remote: the connector's name in the configuration, for errors, logs and metrics.
     :param base_url: without a trailing slash; request paths begin with one.
     :param headers: sent with every request; holds the credentials.
+    :param sign: method and path (as given to `request`, without the query) in, further headers out; for keyed signatures.
     :param health: path of a cheap authenticated GET that answers 2xx when the remote is well.
     :param classify: a connector's own reading of an error reply: the exception to raise, or None for the default.
     :param explain: the human reason in an error reply.
@@ -96,6 +97,7 @@ class TransportSettings:
     remote: str
     base_url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    sign: Callable[[str, str], Mapping[str, str]] | None = field(default=None, repr=False)
     health: str = "/"
     classify: Callable[[Reply], RemoteError | None] = lambda reply: None
     explain: Callable[[Reply], str] = lambda reply: reply.text()[:300]
@@ -297,9 +299,9 @@ class Transport:
         self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **body: Any
     ) -> aiohttp.ClientResponse:
         url = self.settings.base_url + path
-        return await self._session.request(
-            method, url, headers={**self.settings.headers, **(headers or {})}, allow_redirects=False, **body
-        )
+        signed = self.settings.sign(method, path) if self.settings.sign is not None else {}
+        every = {**self.settings.headers, **signed, **(headers or {})}
+        return await self._session.request(method, url, headers=every, allow_redirects=False, **body)
 
     @asynccontextmanager
     async def _send(
