@@ -50,6 +50,11 @@ def tag(document: DocumentId, content: ContentHash) -> str:
     return text
 
 
+def is_taggable(document: DocumentId) -> bool:
+    """Can a tag carry this id? EspoCRM's are 17 to 36 letters, digits and dashes."""
+    return re.fullmatch(_DOCUMENT, document) is not None
+
+
 def compose(name: str, document: DocumentId, content: ContentHash) -> str:
     """The name under which a document's content is uploaded: NFC, at most 255 characters, its extension kept."""
     normal = unicodedata.normalize("NFC", name)
