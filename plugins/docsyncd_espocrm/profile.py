@@ -54,8 +54,8 @@ class CaseFileNames(_Table):
     """The case file's entity (Akte) and its fields."""
 
     entity: Name
-    link: Name
-    """The document entity's link to the case file: many-to-one, or many-to-many in older installations."""
+    link: Optional = ""
+    """The document entity's link to the case file: many-to-one, or many-to-many in older installations. "": none."""
     number: Name
     reference: Optional = ""
     stage: Optional = ""

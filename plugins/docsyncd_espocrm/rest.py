@@ -151,6 +151,12 @@ class Rest:
                 raise Rejected(f"{part!r} cannot be an id or a name of EspoCRM's", remote=self.remote)
         return "/" + "/".join(quote(part, safe="") for part in parts)
 
+    def route(self, template: str, **parts: str) -> str:
+        """A configured path with ids filled in."""
+        for part in parts.values():
+            self.path(part)
+        return template.format_map({name: quote(part, safe="") for name, part in parts.items()})
+
     async def record(self, entity: str, identifier: str) -> Record:
         """The whole record, nulls included. `Missing` if EspoCRM says that there is none."""
         return self.mapping(await self.get(self.path(entity, identifier)))

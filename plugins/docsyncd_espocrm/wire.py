@@ -80,7 +80,7 @@ class Wire:
         self.remote = remote
         names = profile.document
         self.file_attribute: Final = f"{names.file}Id"
-        self.case_file_attribute: Final = f"{profile.case_file.link}Id"
+        self.case_file_attribute: Final = f"{profile.case_file.link}Id" if profile.case_file.link else ""
         self.preview_attribute: Final = f"{names.preview}Id" if names.preview else ""
         self._plain: Final = {
             "index_file": names.index_file,

@@ -1,0 +1,220 @@
+"""EspoCRM as a catalog: each port method, put together from the module that owns its noun."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from typing import Final
+
+from docsyncd.api import (
+    AttachmentId,
+    CaseFile,
+    CaseFileNumber,
+    Changes,
+    Clock,
+    CollectionId,
+    Document,
+    DocumentId,
+    Download,
+    Host,
+    Membership,
+    Patch,
+    Ports,
+    PreconditionFailed,
+    ProtocolViolation,
+    Rejected,
+    Revision,
+    TransportSettings,
+)
+
+from .attachments import Attachments, Upload
+from .changes import ChangeFeed
+from .check import Check
+from .config import EspoConfig
+from .junction import WRITTEN, Junction
+from .links import Links
+from .memberships import Memberships
+from .rest import HEALTH, Missing, Rest, classify, equals, explain, hmac_header
+from .webhook import reveal_secrets, revealed
+from .wire import Wire
+
+PREVIEW_NAME: Final = "Vorschau.webp"
+"""EspoCRM compares the extension with the declared and the detected type (reference/espocrm.md, 4.1)."""
+
+
+@asynccontextmanager
+async def connect(name: str, config: EspoConfig, host: Host) -> AsyncIterator[Ports]:
+    """Open a connection. Sends nothing yet; a secret that cannot be read is a `ConfigError` that names its key."""
+    table = f"connectors.{name}"
+    reveal_secrets(config, table=table)
+    async with host.transport(transport_settings(name, config, table=table)) as transport:
+        rest = Rest(transport, page_size=config.page_size)
+        catalog = EspoCatalog(rest, config, clock=host.clock)
+        yield Ports(transports=(transport,), catalog=catalog, check=Check(rest, config, catalog.layout).findings)
+
+
+def transport_settings(name: str, config: EspoConfig, *, table: str) -> TransportSettings:
+    """The request path, with the credentials in it."""
+    key = revealed(config.api_key, key=f"{table}.api_key")
+    sign = None
+    headers: Mapping[str, str] = {"X-Api-Key": key}
+    if config.hmac_secret is not None:
+        sign, headers = partial(hmac_header, key, revealed(config.hmac_secret, key=f"{table}.hmac_secret")), {}
+    return TransportSettings(
+        remote=name,
+        base_url=config.api_url,
+        headers=headers,
+        sign=sign,
+        health=HEALTH,
+        classify=partial(classify, name),
+        explain=explain,
+        parallel=config.parallel,
+        connect_timeout=config.connect_timeout,
+        read_timeout=config.read_timeout,
+    )
+
+
+class EspoCatalog:
+    """The port `Catalog`."""
+
+    def __init__(self, rest: Rest, config: EspoConfig, *, clock: Clock) -> None:
+        profile = config.resolved
+        self._rest = rest
+        self._clock = clock
+        self._names = profile.document
+        self._number_type: str | None = None
+        self._wire = Wire(profile, remote=rest.remote)
+        self.layout = Links(rest, profile, consent_field=config.consent_field, only=config.collection_links)
+        self._memberships = Memberships(rest, self._wire, self.layout, consent_field=config.consent_field)
+        self._attachments = Attachments(rest, self._wire, chunk=config.upload_chunk)
+        self._changes = ChangeFeed(
+            rest,
+            self._wire,
+            self.layout,
+            clock=clock,
+            overlap=config.poll_overlap,
+            watch_consent=bool(config.consent_field),
+        )
+        self._junction = (
+            None if profile.junction is None else Junction(rest, self._wire, self._memberships, profile.junction)
+        )
+
+    async def document(self, document: DocumentId) -> Document | None:
+        """None only on EspoCRM's own "does not exist", or on a record that an administrator sees as deleted."""
+        try:
+            record = await self._rest.record(self._names.entity, document)
+        except Missing:
+            return None
+        if record.get("deleted") is True:
+            return None
+        case_file = (await self.layout.layout()).case_file
+        if case_file is not None and not case_file.many and self._wire.case_file_attribute not in record:
+            raise ProtocolViolation(
+                f"{self._names.entity} came without {self._wire.case_file_attribute}: may the API user read the field?",
+                remote=self._rest.remote,
+            )
+        read = self._wire.document(record)
+        return read if self._junction is None else await self._junction.completed(read)
+
+    async def memberships(self, document: Document) -> tuple[Membership, ...]:
+        return await self._memberships.of(document)
+
+    def open(self, document: Document) -> AbstractAsyncContextManager[Download]:
+        return self._attachments.open(document)
+
+    async def save(self, document: Document, patch: Patch, *, expect: Revision | None) -> Document:
+        """One PUT with what the profile maps, then the record as it is now.
+
+        EspoCRM's version check compares only the fields that a PUT changes, and ours are not the person's: so the record is
+        read again in any case, and another file is `PreconditionFailed`. In an installation with rows between document and
+        collection those are written first, one PUT each.
+        """
+        in_rows = WRITTEN if self._junction is not None else frozenset[str]()
+        own = Patch(
+            status=patch.status,
+            index_status=patch.index_status if self._junction is None else None,
+            values={name: value for name, value in patch.values.items() if name not in in_rows},
+        )
+        if self._junction is not None:
+            await self._junction.save(document, patch, now=self._clock.now())
+        body = self._wire.changes(own)
+        if body:
+            try:
+                await self._rest.put(self._rest.path(self._names.entity, document.id), body, version=expect)
+            except Missing as gone:
+                raise PreconditionFailed(f"document {document.id} is gone", remote=self._rest.remote) from gone
+        now = await self.document(document.id)
+        if now is None:
+            raise PreconditionFailed(f"document {document.id} is gone", remote=self._rest.remote)
+        if _attachment(now) != _attachment(document):
+            raise PreconditionFailed(
+                f"the file of document {document.id} was replaced while it was worked on", remote=self._rest.remote
+            )
+        return self._wire.as_told(now, own)
+
+    async def attach_preview(
+        self,
+        document: Document,  # noqa: ARG002 - of the port: the picture belongs to no record until `save` names it
+        picture: bytes,
+        *,
+        expect: Revision | None,  # noqa: ARG002 - nothing is replaced here; `save` carries the precondition
+    ) -> AttachmentId:
+        if not self._names.preview:
+            raise Rejected("the profile maps no preview field", remote=self._rest.remote)
+
+        async def read(offset: int, length: int) -> bytes:
+            return picture[offset : offset + length]
+
+        return await self._attachments.upload(
+            Upload(
+                entity=self._names.entity,
+                field=self._names.preview,
+                name=PREVIEW_NAME,
+                media_type="image/webp",
+                size=len(picture),
+                read=read,
+            )
+        )
+
+    async def changed_since(self, cursor: str | None) -> Changes:
+        return await self._changes.since(cursor)
+
+    async def ids(self) -> AsyncIterator[DocumentId]:
+        async for record in self._rest.walk(self._rest.path(self._names.entity), select=("id",)):
+            yield DocumentId(self._wire.identifier(record))
+
+    def links(self) -> AsyncIterator[tuple[CollectionId, DocumentId]]:
+        return self._memberships.pairs()
+
+    async def case_file(self, number: CaseFileNumber) -> CaseFile | None:
+        """The one case file with this number, padded or not (installation-profile, U-11). `Rejected` if there are two."""
+        names = self._wire.profile.case_file
+        if self._number_type is None:
+            self._number_type = str(await self._rest.metadata(f"entityDefs.{names.entity}.fields.{names.number}.type"))
+        if self._number_type in ("int", "autoincrement"):
+            if not number.isdecimal():
+                return None
+            where = equals(names.number, int(number))
+        else:
+            where = {"type": "like", "attribute": names.number, "value": f"%{number}"}
+        found = [
+            self._wire.case_file(record)
+            async for record in self._rest.walk(
+                self._rest.path(names.entity),
+                select=[name for name in (names.number, names.reference, names.stage, "versionNumber") if name],
+                where=[where],
+            )
+        ]
+        matching = [each for each in found if each.number == number]
+        if len(matching) > 1:
+            raise Rejected(
+                f"case-file number {number} stands in {len(matching)} records: "
+                f"{', '.join(sorted(each.id for each in matching))}",
+                remote=self._rest.remote,
+            )
+        return matching[0] if matching else None
+
+
+def _attachment(document: Document) -> AttachmentId | None:
+    return None if document.file is None else document.file.attachment
