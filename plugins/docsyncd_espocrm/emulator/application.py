@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import AsyncIterator, Mapping, Sequence
 
+import anyio
 from aiohttp import web
 
 from docsyncd.api import Clock, SystemClock
@@ -13,12 +13,13 @@ from docsyncd_espocrm.emulator.about import AboutApi
 from docsyncd_espocrm.emulator.admin import AdminApi
 from docsyncd_espocrm.emulator.attachments import AttachmentApi
 from docsyncd_espocrm.emulator.auth import BASE, USER, Gate, challenge
+from docsyncd_espocrm.emulator.delivery import Delivery, WebhookJob
 from docsyncd_espocrm.emulator.errors import EspoError, refusal
 from docsyncd_espocrm.emulator.profiles import Profile
 from docsyncd_espocrm.emulator.records import RecordApi
+from docsyncd_espocrm.emulator.sender import Dialect, WebhookSettings
+from docsyncd_espocrm.emulator.webhooks import WebhookApi
 from docsyncd_espocrm.emulator.world import VERSION, World
-
-Dialect = Literal["9.3", "10"]
 
 _OWN_ROUTES = frozenset({"Attachment", "Webhook"})
 
@@ -46,6 +47,7 @@ class EspoEmulator:
         self.faults = Faults()
         self.requests = RequestLog()
         self._gate = Gate(self.world)
+        self.webhook_job = WebhookJob(self.world, dialect)
         self._period = webhook_period
         self._app = instrument(self._build(), self.faults, self.requests)
 
@@ -57,6 +59,15 @@ class EspoEmulator:
     def api_key(self) -> str:
         """Of the API user that the world starts with."""
         return self.world.api_user.api_key
+
+    @property
+    def webhook_settings(self) -> WebhookSettings:
+        """The knobs of the webhook job; change them in place."""
+        return self.webhook_job.settings
+
+    async def deliver(self) -> Sequence[Delivery]:
+        """One run of the webhook job, now; what it sent."""
+        return await self.webhook_job.run()
 
     def describe(self, urls: Mapping[str, str]) -> str:
         world = self.world
@@ -76,11 +87,25 @@ class EspoEmulator:
         app.add_routes(AboutApi(self.world).routes())
         app.add_routes(AdminApi(self.world).routes())
         app.add_routes(AttachmentApi(self.world).routes())
+        app.add_routes(WebhookApi(self.world, self.webhook_settings, self.dialect).routes())
         for entity in self.world.store.schema:
             if entity not in _OWN_ROUTES:
                 app.add_routes(records.routes(f"{BASE}/{entity}"))
         app.add_routes(records.routes(f"{BASE}/{{entity}}"))
+        if self._period is not None:
+            app.cleanup_ctx.append(self._job_while_served)
         return app
+
+    async def _job_while_served(self, app: web.Application) -> AsyncIterator[None]:  # noqa: ARG002 - aiohttp's signature
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._deliver_for_ever)
+            yield
+            group.cancel_scope.cancel()
+
+    async def _deliver_for_ever(self) -> None:
+        while self._period is not None:
+            await anyio.sleep(self._period)
+            await self.deliver()
 
     @web.middleware
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:

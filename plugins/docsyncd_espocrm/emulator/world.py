@@ -27,7 +27,7 @@ class World:
     * `create(entity, user=…, file=(name, bytes), **attributes) -> id` saves like a person in the browser (which fills publishDate);
       `update(entity, id, …)`, `delete(entity, id)`, `restore(entity, id)` (no event), `purge(entity, id)` (out of the table).
       `user` is a `User`, default `person`. Events go to the webhook queue. Unknown attributes raise KeyError.
-    * `add_document(name, data, **attributes) -> id` is `create` of this profile's document entity with a file.
+    * `add_document(file_name, data, **attributes) -> id` is `create` of this profile's document entity with a file.
     * `record(entity, id) -> dict` with all attributes (deleted ones, too), `records(entity) -> list` of the living,
       `exists(entity, id)`.
     * `link(entity, id, link, foreign_id)`, `unlink(…)`, `linked(entity, id, link) -> ids`: no event, no stamp.
@@ -104,8 +104,9 @@ class World:
         record, _ = saving.create(self.store, entity, body, author)
         return record.id
 
-    def add_document(self, name: str, data: bytes, *, user: User | None = None, **attributes: Any) -> str:
-        return self.create(self.document_entity, user=user, file=(name, data), **{"name": name} | attributes)
+    def add_document(self, file_name: str, data: bytes, /, *, user: User | None = None, **attributes: Any) -> str:
+        """Named like its file unless `name` says otherwise."""
+        return self.create(self.document_entity, user=user, file=(file_name, data), **{"name": file_name} | attributes)
 
     def update(
         self,

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from docsyncd_espocrm.emulator import EspoEmulator
 
 from docsyncd.testing.emulation import serve_emulator
+from docsyncd_espocrm.emulator import EspoEmulator
 
 
 class JumpingClock:
