@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from docsyncd.connector import Connector
 from docsyncd.errors import ConfigError
+from docsyncd.secrets import Secret
 
 MAX_CONFIG = 1024 * 1024
 """Bytes: a larger configuration is a mistake, such as the path of a log file."""
@@ -47,6 +48,8 @@ class DaemonConfig(Table):
 class QueueConfig(Table):
     url: str | None = None
     """Redis or Valkey: `redis://`, `rediss://`, `unix://` or `redis+sentinel://host:port,…/service/db`. Default: embedded."""
+    password: Secret | None = None
+    """Where the server's password is found. Default: none, or the one in `url` (which logs and backups may show)."""
     server_binary: Path | None = None
     """Program of the embedded server. Default: valkey-server or redis-server in PATH, else the one of extra `embedded`."""
     prefix: str = Field(default="docsyncd:", min_length=1)
@@ -139,7 +142,8 @@ class Settings(Table):
         for name, table in (data.get("connectors") or {}).items() if isinstance(data, dict) else ():
             if not isinstance(table, dict) or not isinstance(table.get("type"), str):
                 raise ValueError(  # noqa: TRY004 - pydantic turns a ValueError into an error with a key
-                    f'[connectors.{name}] needs a type, such as type = "espocrm"')
+                    f'[connectors.{name}] needs a type, such as type = "espocrm"'
+                )
         return data
 
 
@@ -205,6 +209,11 @@ def read_settings(path: Path) -> Settings:
         return Settings.model_validate(data)
     except ValidationError as error:
         raise Problems(path, explain(error, Settings, "")) from error
+
+
+def control_path(settings: Settings) -> Path:
+    """Where the control socket is: configured, or in the state directory."""
+    return settings.admin.control_socket or settings.daemon.state_dir / "control.sock"
 
 
 def bind(settings: Settings, connectors: Mapping[str, Connector], path: Path) -> Config:

@@ -115,3 +115,7 @@ class QueueUnavailable(DocsyncdError):
 
 class SignatureRefused(DocsyncdError):
     """A webhook is not signed, or not by a secret that we know."""
+
+
+class DiskFull(DocsyncdError):
+    """Our own disk cannot take what has to be staged. Nothing was lost; the key is looked at again, without counting."""

@@ -99,7 +99,7 @@ class TransportSettings:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     sign: Callable[[str, str], Mapping[str, str]] | None = field(default=None, repr=False)
     health: str = "/"
-    classify: Callable[[Reply], RemoteError | None] = lambda reply: None
+    classify: Callable[[Reply], RemoteError | None] = lambda _reply: None
     explain: Callable[[Reply], str] = lambda reply: reply.text()[:300]
     parallel: int = 8
     connect_timeout: float = 10.0

@@ -50,15 +50,14 @@ async def remove_document(
         memory = await resolve_intent(index, recall.memory, document, now=now, upload_settles=settings.upload_settles)
     except UploadUnsettled:
         return LookAgain(delay=settings.upload_settles / 2, reason="a broken-off upload may still arrive")
-    files = dict(memory.files) | {file: StoredFile(content="") for file in recall.orphans if file not in memory.files}
+    files = recall.files() | dict(memory.files)
     if not files:
         await ledger.forget(document, fence=claim.fence, files=())
         return Done(summary="deleted", detail="it had nothing in the index")
     if not settings.live:
         return Done(summary="observed", detail=f"would remove {len(files)} file(s) of a deleted document")
     await _require_few_removals(document, ledger, claim, settings)
-    collections = {*memory.wanted, *(c for found in recall.orphans.values() for c in found)}
-    await _take_out(document, write, await where(index, files, collections), files, report)
+    await _take_out(document, write, await where(index, files, recall.collections()), files, report)
     await ledger.settle_orphans(document, recall.orphans)
     await ledger.forget(document, fence=claim.fence, files=files)
     return Done(summary="deleted", detail=f"removed {len(files)} file(s)")

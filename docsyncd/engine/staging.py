@@ -16,7 +16,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from docsyncd.errors import CorruptContent, DocsyncdError
+from docsyncd.errors import CorruptContent, DiskFull, DocsyncdError
 from docsyncd.hashing import Hasher
 from docsyncd.ports import Download, Staged
 
@@ -25,10 +25,6 @@ QUEUED_CHUNKS = 8
 
 KEEP_FREE = 64 * 1024 * 1024
 """Bytes that stay free on the disk: Redis' log and the audit chain live there, too."""
-
-
-class DiskFull(DocsyncdError):
-    """The staging disk cannot take the file. Nothing was lost; the key is tried again."""
 
 
 class Staging:

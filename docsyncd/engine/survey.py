@@ -69,11 +69,10 @@ async def survey(
 ) -> Survey:
     """Ask the index. Raises `UploadUnsettled` if it is too early to believe that a broken-off upload did not arrive."""
     memory = await resolve_intent(index, recall.memory, document.id, now=now, upload_settles=upload_settles)
-    files = dict(memory.files)
-    files |= {file: StoredFile(content="") for file in recall.orphans if file not in files}
+    files = recall.files() | dict(memory.files)
     files |= await _claimed(index, ledger, document, files)
     collections = {m.collection for m in memberships if m.collection is not None}
-    collections |= {*document.collections, *memory.wanted, *(c for found in recall.orphans.values() for c in found)}
+    collections |= {*document.collections, *recall.collections()}
     discovered, gone = await _discovered(index, ledger, recall, document.id, collections)
     files |= {p.file: StoredFile(content=_prefix(p.name)) for p in discovered if p.file not in files}
     placements = await where(index, files, collections - gone)

@@ -7,7 +7,7 @@ taken over cannot overwrite what its successor learned. Sweeps never write a mem
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -124,17 +124,33 @@ class Memory(_Record):
     reason: str = ""
 
 
+class Orphan(_Record):
+    """A file of ours that a sweep found. `content` as in `StoredFile`; `collection` "" if it is placed nowhere."""
+
+    file: IndexFileId
+    content: str
+    collection: CollectionId
+
+
 class Recall(_Record):
     """A memory as loaded.
 
     :param known: False if there is none: a new document, or Redis was lost.
-    :param orphans: files that a sweep found, with the collections that hold them.
+    :param orphans: files that a sweep found and the memory does not hold, and the collections that hold them.
     """
 
     memory: Memory
     epoch: int
     known: bool
-    orphans: Mapping[IndexFileId, frozenset[CollectionId]]
+    orphans: tuple[Orphan, ...]
+
+    def files(self) -> dict[IndexFileId, StoredFile]:
+        """The memory's files and the orphans."""
+        return {orphan.file: StoredFile(content=orphan.content) for orphan in self.orphans} | dict(self.memory.files)
+
+    def collections(self) -> set[CollectionId]:
+        """Wherever one of the files may be placed, as far as anybody noted."""
+        return {*self.memory.wanted, *(orphan.collection for orphan in self.orphans if orphan.collection)}
 
 
 class Ledger:
@@ -156,7 +172,7 @@ class Ledger:
             memory=Memory.model_validate_json(raw) if raw else Memory(),
             epoch=int(epoch or 0),
             known=raw is not None,
-            orphans=_by_file(_text(member) for member in orphans),
+            orphans=tuple(Orphan.model_validate_json(member) for member in sorted(orphans)),
         )
 
     async def commit(
@@ -169,7 +185,14 @@ class Ledger:
         forgotten: Collection[IndexFileId] = (),
     ) -> None:
         """Replace the memory, and add a decision to its log. `LeaseLost` if a later lease has written already."""
-        arguments: list[str | int] = [fence, memory.model_dump_json(), decision, document, DECISIONS_KEPT, DECISIONS_SECONDS]
+        arguments: list[str | int] = [
+            fence,
+            memory.model_dump_json(),
+            decision,
+            document,
+            DECISIONS_KEPT,
+            DECISIONS_SECONDS,
+        ]
         kept = await self._commit(
             keys=[self._memory(document), self._owners, self._decisions(document), self._groups],
             args=[*arguments, memory.group, len(memory.files), *memory.files, *forgotten],
@@ -177,11 +200,10 @@ class Ledger:
         if not kept:
             raise LeaseLost(f"a later lease has written the memory of document {document}")
 
-    async def settle_orphans(self, document: DocumentId, orphans: Mapping[IndexFileId, Collection[CollectionId]]) -> None:
+    async def settle_orphans(self, document: DocumentId, orphans: Collection[Orphan]) -> None:
         """These have been dealt with."""
-        members = [f"{file} {collection}" for file, found in orphans.items() for collection in (*found, "")]
-        if members:
-            await self._redis.srem(self._orphans(document), *members)
+        if orphans:
+            await self._redis.srem(self._orphans(document), *(orphan.model_dump_json() for orphan in orphans))
 
     async def groups(self, documents: Sequence[DocumentId]) -> Sequence[str]:
         """The case file last seen for each document, "" if none was, in the order of the question."""
@@ -204,11 +226,9 @@ class Ledger:
         found = await self._redis.hget(self._owners, file)
         return None if found is None else DocumentId(_text(found))
 
-    async def orphaned(
-        self, document: DocumentId, file: IndexFileId, collection: CollectionId | None = None
-    ) -> None:
-        """A sweep found a file of this document that its memory does not hold; its next run deals with it."""
-        await self._redis.sadd(self._orphans(document), f"{file} {collection or ''}")
+    async def orphaned(self, document: DocumentId, orphans: Collection[Orphan]) -> None:
+        """A sweep found files of this document that its memory does not hold; its next run deals with them."""
+        await self._redis.sadd(self._orphans(document), *(orphan.model_dump_json() for orphan in orphans))
         await self.disturb((document,))
 
     async def forget(self, document: DocumentId, *, fence: int, files: Collection[IndexFileId]) -> None:
@@ -261,15 +281,6 @@ class Ledger:
 
     def _decisions(self, document: DocumentId) -> str:
         return f"{self._prefix}decisions:{document}"
-
-
-def _by_file(members: Iterable[str]) -> Mapping[IndexFileId, frozenset[CollectionId]]:
-    found: dict[IndexFileId, frozenset[CollectionId]] = {}
-    for member in members:
-        file, _, collection = member.partition(" ")
-        more = {CollectionId(collection)} if collection else set()
-        found[IndexFileId(file)] = found.get(IndexFileId(file), frozenset()) | more
-    return found
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,5 @@
+"""`python -m docsyncd`."""
+
+from docsyncd.cli import main
+
+main()

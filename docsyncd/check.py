@@ -1,0 +1,86 @@
+"""`check-config`: is the configuration complete and sound? Asks no remote and needs no credential to be there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from docsyncd.config import Problems
+from docsyncd.daemon import load_config
+from docsyncd.errors import ConfigError, PluginError
+from docsyncd.secrets import Secret
+
+
+def check_config(path: Path) -> Mapping[str, Any]:
+    """`{ok, path, errors: [{key, message}], secrets: [{key, source, present}], connectors}`."""
+    try:
+        config, registry = load_config(path)
+    except Problems as problems:
+        return _refused(path, [{"key": error.key, "message": str(error)} for error in problems.errors])
+    except ConfigError as error:
+        return _refused(path, [{"key": error.key, "message": str(error)}])
+    except PluginError as error:
+        return _refused(path, [{"key": "plugins", "message": str(error)}])
+    tables: Mapping[str, BaseModel] = {
+        "": config.settings,
+        **{f"connectors.{name}.": connection.config for name, connection in config.connections.items()},
+    }
+    secrets = [
+        {"key": key, "source": str(secret), "present": _is_present(secret)}
+        for prefix, table in tables.items()
+        for key, secret in _secrets(table, prefix)
+    ]
+    return {
+        "ok": True,
+        "path": str(path),
+        "errors": [],
+        "secrets": secrets,
+        "connectors": sorted(registry.connectors),
+        "mode": config.settings.index.mode,
+    }
+
+
+def table(answer: Mapping[str, Any]) -> RenderableType:
+    """For people: each error with its fix, or what `run` will still need."""
+    if not answer["ok"]:
+        lines = [Text(f"  {error['message']}") for error in answer["errors"]]
+        return Group(Text(f"{answer['path']} cannot be used:", style="bold red"), *lines)
+    parts: list[RenderableType] = [
+        Text(f"{answer['path']} is sound. The index flow is in mode {answer['mode']}.", "green")
+    ]
+    missing = [secret for secret in answer["secrets"] if not secret["present"]]
+    for secret in missing:
+        parts.append(Text(f"  run will need {secret['key']}: {secret['source']} is not there yet", "yellow"))
+    return Group(*parts)
+
+
+def _refused(path: Path, errors: list[dict[str, str]]) -> Mapping[str, Any]:
+    return {"ok": False, "path": str(path), "errors": errors, "secrets": [], "connectors": []}
+
+
+def _secrets(value: object, prefix: str) -> Iterator[tuple[str, Secret]]:
+    """Every secret below a model, with its dotted key."""
+    if isinstance(value, Secret):
+        yield prefix.rstrip("."), value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secrets(getattr(value, name), f"{prefix}{name}.")
+    elif isinstance(value, list | tuple):
+        for number, item in enumerate(value):
+            yield from _secrets(item, f"{prefix}{number}.")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _secrets(item, f"{prefix}{name}.")
+
+
+def _is_present(secret: Secret) -> bool:
+    try:
+        secret.reveal()
+    except ConfigError:
+        return False
+    return True

@@ -1,0 +1,78 @@
+"""Runs polls and sweeps once per interval in the whole group of daemons."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+import structlog
+
+from docsyncd.clock import Clock
+from docsyncd.errors import DocsyncdError, QueueUnavailable, SafetyHalt, Unavailable
+from docsyncd.work.intervals import Intervals
+
+LOOK = 2.0
+"""Seconds between two questions whether a job is due, at most; a tenth of the interval for shorter ones."""
+
+
+class Wake:
+    """Makes a job run now, whoever is due."""
+
+    def __init__(self) -> None:
+        self._event = anyio.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    async def wait(self, seconds: float) -> bool:
+        """Was it set within this time?"""
+        with anyio.move_on_after(seconds):
+            await self._event.wait()
+        if not self._event.is_set():
+            return False
+        self._event = anyio.Event()
+        return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """:param every: seconds between two runs in the whole group. :param run: one pass; the number of keys that it made due."""
+
+    name: str
+    every: float
+    run: Callable[[], Awaitable[int]]
+    wake: Wake
+
+
+async def poll_forever(job: Job, intervals: Intervals, clock: Clock, ready: Callable[[], Awaitable[None]]) -> None:
+    """Until cancelled. A failed run is due again, with the reason in the log; a closed valve waits for its next turn."""
+    log = structlog.get_logger().bind(job=job.name)
+    while True:
+        woken = await job.wake.wait(min(LOOK, job.every / 10) * random.uniform(0.8, 1.2))
+        await ready()
+        try:
+            if not (await intervals.due(job.name, job.every) or woken):
+                continue
+            started = clock.monotonic()
+            offered = await job.run()
+            log.info("job.done", offered=offered, seconds=round(clock.monotonic() - started, 3))
+        except SafetyHalt as halt:
+            log.error("job.held", valve=halt.valve, reason=str(halt))
+        except Unavailable as away:
+            log.warning("job.remote_away", reason=str(away))
+            await _due_again(job, intervals)
+        except QueueUnavailable as away:
+            log.warning("queue.away", reason=str(away))
+        except DocsyncdError as error:
+            log.error("job.failed", reason=str(error))
+            await anyio.sleep(LOOK)
+            await _due_again(job, intervals)
+
+
+async def _due_again(job: Job, intervals: Intervals) -> None:
+    try:
+        await intervals.release(job.name)
+    except QueueUnavailable as away:
+        structlog.get_logger().warning("queue.away", reason=str(away))
