@@ -8,9 +8,11 @@ whatever a person typed: they are stored and shown, and never become part of a p
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, Final
 
 from docsyncd.api import (
@@ -24,6 +26,7 @@ from docsyncd.api import (
     PreconditionFailed,
     ProtocolViolation,
     Rejected,
+    Reply,
 )
 
 from .rest import Missing, Rest
@@ -107,14 +110,18 @@ class Attachments:
         path = self._rest.path("Attachment", "chunk", attachment)
         for offset in range(0, upload.size, chunk):
             body = _data_uri(upload.media_type, await upload.read(offset, min(chunk, upload.size - offset))).encode()
-            await self._rest.request(
-                "POST", path, data=lambda body=body: body, headers={"Content-Type": "text/plain"}, repeatable=False
-            )
+            await self._post(path, body, "text/plain")
         return self._stored(await self._rest.record("Attachment", attachment), upload)
 
     async def _create(self, body: dict[str, Any]) -> Record:
-        reply = await self._rest.request("POST", "/Attachment", json_body=body, repeatable=False)
+        reply = await self._post("/Attachment", json.dumps(body).encode(), "application/json")
         return self._rest.mapping(reply.json(remote=self._rest.remote))
+
+    async def _post(self, path: str, body: bytes, media_type: str) -> Reply:
+        """Several megabytes at once: aiohttp writes a file-like body piece by piece, and would write bytes in one go."""
+        return await self._rest.request(
+            "POST", path, data=lambda: BytesIO(body), headers={"Content-Type": media_type}, repeatable=False
+        )
 
     def _described(self, upload: Upload) -> dict[str, Any]:
         return {

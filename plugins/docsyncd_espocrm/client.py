@@ -128,7 +128,7 @@ class EspoCatalog:
 
         EspoCRM's version check compares only the fields that a PUT changes, and ours are not the person's: so the record is
         read again in any case, and another file is `PreconditionFailed`. In an installation with rows between document and
-        collection those are written first, one PUT each.
+        collection those are written last, one PUT each: its hooks call them unclean whenever the record is saved.
         """
         in_rows = WRITTEN if self._junction is not None else frozenset[str]()
         own = Patch(
@@ -136,14 +136,14 @@ class EspoCatalog:
             index_status=patch.index_status if self._junction is None else None,
             values={name: value for name, value in patch.values.items() if name not in in_rows},
         )
-        if self._junction is not None:
-            await self._junction.save(document, patch, now=self._clock.now())
         body = self._wire.changes(own)
         if body:
             try:
                 await self._rest.put(self._rest.path(self._names.entity, document.id), body, version=expect)
             except Missing as gone:
                 raise PreconditionFailed(f"document {document.id} is gone", remote=self._rest.remote) from gone
+        if self._junction is not None:
+            await self._junction.save(document, patch, now=self._clock.now())
         now = await self.document(document.id)
         if now is None:
             raise PreconditionFailed(f"document {document.id} is gone", remote=self._rest.remote)

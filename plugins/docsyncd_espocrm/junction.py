@@ -64,7 +64,7 @@ class Junction:
         return _with_rows(document, await self._rows(document))
 
     async def save(self, document: Document, patch: Patch, *, now: datetime) -> None:
-        """Write the rows that the patch changes, each in one PUT, before the record shows the outcome.
+        """Write the rows that the patch changes, each in one PUT.
 
         `PreconditionFailed` if the patch names a collection that no row leads to: the link went while we worked.
         """
