@@ -15,6 +15,7 @@ from docsyncd_espocrm.emulator.attachments import AttachmentApi
 from docsyncd_espocrm.emulator.auth import BASE, USER, Gate, challenge
 from docsyncd_espocrm.emulator.delivery import Delivery, WebhookJob
 from docsyncd_espocrm.emulator.errors import EspoError, refusal
+from docsyncd_espocrm.emulator.people import People
 from docsyncd_espocrm.emulator.profiles import Profile
 from docsyncd_espocrm.emulator.records import RecordApi
 from docsyncd_espocrm.emulator.sender import Dialect, WebhookSettings
@@ -46,6 +47,7 @@ class EspoEmulator:
         self.world = World(profile, self.clock, VERSION[dialect])
         self.faults = Faults()
         self.requests = RequestLog()
+        self.stage = People(self.world)
         self._gate = Gate(self.world)
         self.webhook_job = WebhookJob(self.world, dialect)
         self._period = webhook_period

@@ -66,7 +66,7 @@ class WebhookJob:
             self._spread()
             groups = self._due()
             if self.settings.literal_ip_crashes and any(literal_ip(self._url(each)) for each in groups):
-                return ()
+                return []
             async with ClientSession() as session:
                 made = [await self._send(session, webhook_id, items) for webhook_id, items in groups.items()]
         return [each for each in made if each is not None]

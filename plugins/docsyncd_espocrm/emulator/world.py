@@ -35,7 +35,7 @@ class World:
       `file(attachment_id) -> bytes`, `file_of(document_id) -> bytes`, `attachments() -> list` of the living records.
     * `add_user(user_name, kind="api", …) -> User`; `user.access[scope][action] = "no"` takes a right away.
     * `entity(name) -> EntityType`: change fields, accept lists, `optimistic_concurrency`, …; then `rebuild()`.
-    * `settings`: upload limits, `recordListMaxSizeLimit`, `version`; `unclean_hook`: see schema.UncleanHook.
+    * `settings`: upload limits, `recordListMaxSizeLimit`, `version`; `store.unclean_hook`: see schema.UncleanHook.
     """
 
     def __init__(self, profile: Profile, clock: Clock, version: str) -> None:
