@@ -64,13 +64,18 @@ def judge(page: Page[Entry], firsts: set[str], tokens: set[str], *, short_ends: 
 
 
 async def walk(
-    fetch: Callable[[str | None], Awaitable[Page[Entry]]], *, what: str, remote: str, short_ends: bool
+    fetch: Callable[[str | None], Awaitable[Page[Entry]]],
+    *,
+    what: str,
+    remote: str,
+    short_ends: bool,
+    most: int = MAX_PAGES,
 ) -> AsyncIterator[Entry]:
-    """Every entry once, page by page. It was complete if it ends without an error."""
+    """Every entry, page by page, of at most `most` pages. It was complete if it ends without an error."""
     firsts: set[str] = set()
     tokens: set[str] = set()
     token: str | None = None
-    for _ in range(MAX_PAGES):
+    for _ in range(most):
         page = await fetch(token)
         verdict = judge(page, firsts, tokens, short_ends=short_ends)
         if verdict is Verdict.REPEATED:
@@ -84,4 +89,4 @@ async def walk(
         firsts.add(page.first)
         token = page.token
         tokens.add(token or "")
-    raise ProtocolViolation(f"the list of {what} does not end after {MAX_PAGES} pages", remote=remote)
+    raise ProtocolViolation(f"the list of {what} does not end after {most} pages", remote=remote)

@@ -37,6 +37,7 @@ from docsyncd.testing.emulation import MAX_BODY, Faults, Handler, RequestLog, in
 from docsyncd_xai.emulator.answers import DENIED, NOT_FOUND, Refusal, flat, shaped
 from docsyncd_xai.emulator.files_host import FilesHost
 from docsyncd_xai.emulator.management_host import ManagementHost
+from docsyncd_xai.emulator.stage import Eyes
 from docsyncd_xai.emulator.world import Behaviour, FieldDefinition, Member, StoredCollection, StoredFile, World
 
 API_KEY = "xai-emulated-api-key"
@@ -65,6 +66,7 @@ class XaiEmulator:
         self.world = World(clock or SystemClock(), self.behaviour)
         self.faults = Faults()
         self.requests = RequestLog()
+        self.stage = Eyes(self.world, {"api_key": API_KEY, "management_key": MANAGEMENT_KEY})
         files = web.Application(client_max_size=MAX_BODY, middlewares=[self._files_door])
         files.add_routes(FilesHost(self.world).routes())
         management = web.Application(client_max_size=MAX_BODY, middlewares=[self._management_door])

@@ -78,8 +78,7 @@ async def emulated(
             config = XaiConfig(
                 api_key=Secret(file=Path(folder) / "api_key"),
                 management_key=Secret(file=Path(folder) / "management_key"),
-                **dict(urls),
-                **settings,
+                **{**urls, **settings},
             )
             host = PlainHost(clock=clock or SystemClock())
             async with connect("xai", config, host) as ports:
