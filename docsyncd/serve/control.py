@@ -110,7 +110,7 @@ class _Server:
             fix = getattr(error, "fix", "")
             yield _encode({"error": {"message": str(error).removesuffix(f" {fix}"), "fix": fix}})
         except Exception as error:  # noqa: BLE001 (a bug in one command must not end the daemon; it is logged)
-            self._log.exception("control_failed")
+            self._log.exception("control.failed")
             yield _encode(
                 {"error": {"message": f"An error in docsyncd: {error!r}", "fix": "Its log has the traceback."}}
             )
@@ -138,9 +138,9 @@ class _Server:
         if not command.acts:
             return
         if not self._operators.include(peer):
-            self._log.warning("control_refused", command=command.name, uid=peer.uid)
+            self._log.warning("control.refused", command=command.name, uid=peer.uid)
             raise _Refused(f"User id {peer.uid} may look, and {command.name} acts.", self._operators.advice)
-        self._log.info("control_command", command=command.name, uid=peer.uid)
+        self._log.info("control.command", command=command.name, uid=peer.uid)
 
 
 async def _read_line(reader: StreamReader) -> bytes:

@@ -1,13 +1,15 @@
-"""What the webhook listener counts, in one place: Prometheus collectors, and the same figures for `status`."""
+"""What the webhook listener counts, in one place: plain figures for `status`, and the same for Prometheus when it asks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from docsyncd.clock import Clock
 from docsyncd.serve.answers import Outcome
@@ -35,81 +37,58 @@ class WebhookStats:
     in_flight: int
 
 
-class WebhookCounters:
-    """Counts on the registry that is handed in; nothing is registered globally."""
+class WebhookCounters(Collector):
+    """Counts; on the registry that is handed in it shows itself, nothing is registered globally."""
 
     def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
         self._clock = clock
-        self._requests = Counter(
-            "docsyncd_webhook_requests",
-            "Webhook requests by topic and outcome.",
-            ("topic", "outcome"),
-            registry=registry,
-        )
-        self._last_good = Gauge(
-            "docsyncd_webhook_last_good_timestamp_seconds",
-            "When the last well-signed event was enqueued, in seconds since the epoch.",
-            ("topic",),
-            registry=registry,
-        )
-        self._skipped = Counter("docsyncd_webhook_skipped_items", "Items without an id.", registry=registry)
-        self._in_flight = Gauge("docsyncd_webhook_in_flight", "Requests being answered now.", registry=registry)
-        self._enqueue = Histogram(
+        self._requests: Counter[tuple[str, Outcome]] = Counter()
+        self._last_good: dict[str, datetime] = {}
+        self._skipped = 0
+        self.in_flight = 0
+        """Requests being answered now; the listener keeps it and holds it against its limit."""
+        self.enqueue_seconds = Histogram(
             "docsyncd_webhook_enqueue_seconds",
-            "From a verified body to its commit in the queue.",
+            "From a verified body to its commit in the queue, in seconds.",
             buckets=_BUCKETS,
             registry=registry,
         )
-        self.in_flight = 0
-        """Requests being answered now; the listener's limit looks at it."""
-
-    @contextmanager
-    def one_more_in_flight(self) -> Iterator[None]:
-        """Count a request for as long as it is being answered."""
-        self.in_flight += 1
-        self._in_flight.set(self.in_flight)
-        try:
-            yield
-        finally:
-            self.in_flight -= 1
-            self._in_flight.set(self.in_flight)
+        registry.register(self)
 
     def answered(self, topic: str, outcome: Outcome) -> None:
         """One request was answered; an accepted one is the topic's latest sign of life."""
-        self._requests.labels(topic, outcome).inc()
+        self._requests[topic, outcome] += 1
         if outcome is Outcome.ACCEPTED:
-            self._last_good.labels(topic).set(self._clock.now().timestamp())
+            self._last_good[topic] = self._clock.now()
 
     def skipped(self, items: int) -> None:
         """Items without an id were left out of an otherwise good body."""
-        self._skipped.inc(items)
-
-    @contextmanager
-    def enqueueing(self) -> Iterator[None]:
-        """Measure one enqueue, whether it succeeds or not."""
-        start = self._clock.monotonic()
-        try:
-            yield
-        finally:
-            self._enqueue.observe(self._clock.monotonic() - start)
+        self._skipped += items
 
     def stats(self) -> WebhookStats:
         """The figures now."""
-        requests = _samples(self._requests, "_total")
-        last_good = _samples(self._last_good, "")
         return WebhookStats(
-            requests={(labels["topic"], Outcome(labels["outcome"])): int(value) for labels, value in requests},
-            last_good={labels["topic"]: datetime.fromtimestamp(value, UTC) for labels, value in last_good},
-            skipped=int(sum(value for _, value in _samples(self._skipped, "_total"))),
+            requests=dict(self._requests),
+            last_good=dict(self._last_good),
+            skipped=self._skipped,
             in_flight=self.in_flight,
         )
 
-
-def _samples(collector: Counter | Gauge, suffix: str) -> list[tuple[Mapping[str, str], float]]:
-    """A collector's values with their labels, without the creation times that a Counter lists beside them."""
-    return [
-        (sample.labels, sample.value)
-        for family in collector.collect()
-        for sample in family.samples
-        if sample.name == family.name + suffix
-    ]
+    def collect(self) -> Iterable[Metric]:
+        """The same for Prometheus."""
+        requests = CounterMetricFamily(
+            "docsyncd_webhook_requests", "Webhook requests by topic and outcome.", labels=("topic", "outcome")
+        )
+        for (topic, outcome), number in self._requests.items():
+            requests.add_metric((topic, outcome), number)
+        last_good = GaugeMetricFamily(
+            "docsyncd_webhook_last_good_timestamp_seconds",
+            "When the last well-signed event was enqueued, in seconds since the epoch.",
+            labels=("topic",),
+        )
+        for topic, moment in self._last_good.items():
+            last_good.add_metric((topic,), moment.timestamp())
+        yield requests
+        yield last_good
+        yield CounterMetricFamily("docsyncd_webhook_skipped_items", "Items without an id.", value=self._skipped)
+        yield GaugeMetricFamily("docsyncd_webhook_in_flight", "Requests being answered now.", value=self.in_flight)

@@ -34,7 +34,7 @@ class GroupCommit(Generic[T]):
     :param deadline: seconds from a batch's first caller to the end of its commit; nobody waits longer.
     """
 
-    def __init__(self, commit: Callable[[Sequence[T]], Awaitable[None]], *, deadline: float) -> None:
+    def __init__(self, commit: Callable[[Sequence[T]], Awaitable[object]], *, deadline: float) -> None:
         self._commit = commit
         self._deadline = deadline
         self._open: _Batch[T] | None = None

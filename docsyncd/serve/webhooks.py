@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-import anyio.to_thread
+import anyio
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from structlog.typing import FilteringBoundLogger
@@ -33,7 +33,7 @@ _INLINE = 64 * 1024
 class Intake(Protocol):
     """Where notices go."""
 
-    async def offer(self, notices: Sequence[Notice]) -> None:
+    async def offer(self, notices: Sequence[Notice]) -> object:
         """Make them due. Durable when it returns, else `QueueUnavailable`."""
 
     def poll_due(self, topic: str) -> None:
@@ -108,15 +108,18 @@ class _Listener:
             return self._answer(NO_TOPIC, Outcome.NOT_FOUND)
         if self._counters.in_flight >= self._settings.max_in_flight:
             return self._answer(webhook.topic, Outcome.OVERLOADED)
-        with self._counters.one_more_in_flight():
+        self._counters.in_flight += 1
+        try:
             return await self._receive(request, webhook)
+        finally:
+            self._counters.in_flight -= 1
 
     def on_error(self, error: BaseException | None) -> web.Response:
         """The answer to bytes that are no HTTP request, and to a bug of ours or of a connector's `decode`."""
         if isinstance(error, HttpProcessingError):
-            self._log.info("webhook_unreadable", error=type(error).__name__)
+            self._log.info("webhook.unreadable", error=type(error).__name__)
             return self._answer(NO_TOPIC, Outcome.BROKEN)
-        self._log.error("webhook_failed", exc_info=error)
+        self._log.error("webhook.failed", exc_info=error)
         return self._answer(NO_TOPIC, Outcome.FAILED)
 
     async def _receive(self, request: web.BaseRequest, webhook: Webhook) -> web.Response:
@@ -136,13 +139,15 @@ class _Listener:
         notices = tuple(dict.fromkeys(decoded.notices))
         if decoded.skipped:
             self._counters.skipped(decoded.skipped)
-            self._log.warning("webhook_items_skipped", topic=topic, items=decoded.skipped)
+            self._log.warning("webhook.items_skipped", topic=topic, items=decoded.skipped)
         if notices:
+            start = anyio.current_time()
             try:
-                with self._counters.enqueueing():
-                    await self._queue.add(notices)
+                await self._queue.add(notices)
             except QueueUnavailable as away:
                 return self._answer(topic, Outcome.QUEUE_AWAY, error=str(away))
+            finally:
+                self._counters.enqueue_seconds.observe(anyio.current_time() - start)
         if decoded.malformed:
             return self._answer(topic, Outcome.UNDECODABLE)
         return self._answer(
@@ -157,7 +162,7 @@ class _Listener:
         answer = ANSWERS[outcome]
         self._counters.answered(topic, outcome)
         if topic and outcome is not Outcome.ACCEPTED:
-            self._log.warning("webhook_not_accepted", topic=topic, outcome=outcome.value, error=error)
+            self._log.warning("webhook.not_accepted", topic=topic, outcome=outcome.value, error=error)
         if answer.poll:
             self._intake.poll_due(topic)
         headers = {"Server": "docsyncd"}

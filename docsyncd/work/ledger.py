@@ -24,6 +24,7 @@ from docsyncd.core.model import (
     IndexFileId,
 )
 from docsyncd.errors import LeaseLost
+from docsyncd.work.scripts import redis_errors
 
 DECISIONS_KEPT = 30
 """Decisions per document that `explain` can show; older ones are in the log."""
@@ -209,14 +210,19 @@ class Ledger:
         """The case file last seen for each document, "" if none was, in the order of the question."""
         if not documents:
             return ()
-        return [_text(group or b"") for group in await self._redis.hmget(self._groups, list(documents))]
+        with redis_errors():
+            found = await self._redis.hmget(self._groups, list(documents))
+        return [_text(group or b"") for group in found]
 
     async def disturb(self, documents: Collection[DocumentId]) -> None:
         """Something behind these records may have changed (links, consent): their next run looks at everything."""
-        async with self._redis.pipeline(transaction=True) as pipe:
-            for document in documents:
-                pipe.hincrby(self._memory(document), "epoch", 1)
-            await pipe.execute()
+        if not documents:
+            return
+        with redis_errors():
+            async with self._redis.pipeline(transaction=True) as pipe:
+                for document in documents:
+                    pipe.hincrby(self._memory(document), "epoch", 1)
+                await pipe.execute()
 
     async def adopt(self, file: IndexFileId, document: DocumentId) -> bool:
         """Claim a file without a tag, uploaded by the earlier implementation; False if another document has it."""

@@ -89,30 +89,36 @@ class Listener:
     port: int
     intake: RecordingIntake
     counters: WebhookCounters
+    registry: CollectorRegistry
     log: LogCapture
     routes: Mapping[str, Webhook] | None
 
     async def say(self, request: bytes, *, patience: float = 5.0) -> bytes:
-        """Send bytes, and everything that comes back until the server closes (or `patience` seconds pass)."""
-        async with await anyio.connect_tcp("127.0.0.1", self.port) as stream:
-            await stream.send(request)
-            answer = b""
-            with anyio.move_on_after(patience):
-                try:
-                    while True:
-                        answer += await stream.receive()
-                except (anyio.EndOfStream, anyio.BrokenResourceError):
-                    pass
-            return answer
+        return await say(self.port, request, patience=patience)
+
+
+async def say(port: int, request: bytes, *, patience: float = 5.0) -> bytes:
+    """Send bytes, and everything that comes back until the server closes (or `patience` seconds pass)."""
+    async with await anyio.connect_tcp("127.0.0.1", port) as stream:
+        await stream.send(request)
+        answer = b""
+        with anyio.move_on_after(patience):
+            try:
+                while True:
+                    answer += await stream.receive()
+            except (anyio.EndOfStream, anyio.BrokenResourceError):
+                pass
+        return answer
 
 
 @asynccontextmanager
 async def listener(settings: ListenerSettings | None = None) -> AsyncIterator[Listener]:
     capture = LogCapture()
     log = structlog.wrap_logger(structlog.PrintLogger(), processors=[capture])
-    counters = WebhookCounters(CollectorRegistry(), SystemClock())
+    registry = CollectorRegistry()
+    counters = WebhookCounters(registry, SystemClock())
     bound = socket.create_server(("127.0.0.1", 0))
-    running = Listener(bound.getsockname()[1], RecordingIntake(), counters, capture, {PATH: WEBHOOK})
+    running = Listener(bound.getsockname()[1], RecordingIntake(), counters, registry, capture, {PATH: WEBHOOK})
     settings = settings or ListenerSettings(drain=0.2)
     server = webhook_server(lambda: running.routes, running.intake, settings, counters, log)
     async with serving(server, bound, drain=settings.drain):

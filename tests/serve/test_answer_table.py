@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import anyio
 import pytest
+from prometheus_client import generate_latest
 
 from docsyncd.serve.answers import ANSWERS, Outcome
 from docsyncd.serve.counters import NO_TOPIC
@@ -128,14 +129,14 @@ async def test_an_error_of_ours_is_not_the_senders_fault(failure: Exception) -> 
     async with listener() as running:
         running.intake.failure = failure
         assert _says_when_to_come_back(await running.say(post(batch("a1"))))
-        logged = [entry for entry in running.log.entries if entry["event"] == "webhook_failed"]
+        logged = [entry for entry in running.log.entries if entry["event"] == "webhook.failed"]
         assert [entry["exc_info"] for entry in logged] == [failure]
 
 
 async def test_a_bug_in_a_connector_is_logged_with_its_traceback_and_the_event_comes_back() -> None:
     async with listener() as running:
         assert _says_when_to_come_back(await running.say(post(batch("bug"))))
-        assert [entry["event"] for entry in running.log.entries] == ["webhook_failed"]
+        assert [entry["event"] for entry in running.log.entries] == ["webhook.failed"]
         assert status(await running.say(post(batch("a1")))) == 200
 
 
@@ -236,3 +237,16 @@ async def test_the_last_good_event_of_a_topic_is_known() -> None:
 
 def _requests(running: Listener) -> dict[Outcome, int]:
     return {outcome: count for (_, outcome), count in running.counters.stats().requests.items()}
+
+
+async def test_prometheus_sees_what_status_sees() -> None:
+    async with listener() as running:
+        await running.say(post(b'[{"id": "a1"}, {}]'))
+        await running.say(post(batch("a1"), signed="wrong"))
+        text = generate_latest(running.registry).decode()
+    assert f'docsyncd_webhook_requests_total{{outcome="accepted",topic="{TOPIC}"}} 1.0' in text
+    assert f'docsyncd_webhook_requests_total{{outcome="refused",topic="{TOPIC}"}} 1.0' in text
+    assert f'docsyncd_webhook_last_good_timestamp_seconds{{topic="{TOPIC}"}} 1.' in text
+    assert "docsyncd_webhook_skipped_items_total 1.0" in text
+    assert "docsyncd_webhook_in_flight 0.0" in text
+    assert "docsyncd_webhook_enqueue_seconds_count 1.0" in text

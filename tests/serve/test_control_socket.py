@@ -119,7 +119,7 @@ async def test_a_bug_in_a_command_is_logged_and_the_daemon_goes_on(path: Path) -
     async with serving(path, log=log):
         with pytest.raises(ControlError, match="An error in docsyncd: TypeError"):
             await ask(path, "bug")
-        assert [entry["event"] for entry in log.entries] == ["control_failed"]
+        assert [entry["event"] for entry in log.entries] == ["control.failed"]
         assert await ask(path, "status")
 
 
@@ -331,8 +331,8 @@ async def test_acting_is_for_operators_and_the_refusal_says_how_to_become_one(pa
         assert "usermod -aG docsyncd-operators" in refused
         assert "synced" in await as_somebody_else(path, "sync", OPERATORS_GID)
     assert [(entry["event"], entry["uid"]) for entry in log.entries] == [
-        ("control_refused", STRANGER),
-        ("control_command", STRANGER),
+        ("control.refused", STRANGER),
+        ("control.command", STRANGER),
     ]
 
 
