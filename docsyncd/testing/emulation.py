@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import anyio
 from aiohttp import web
+from aiohttp.payload import Payload
 
 from docsyncd.connector import Emulator
 
@@ -95,6 +96,7 @@ class Fault:
     :param after: awaited after the handler ran and before the answer goes out: the effect exists, the caller does not know.
     :param status: answer with this instead; the handler runs first only if `effect`.
     :param cut: close the connection instead of answering; the handler runs first only if `effect`.
+    :param keep: with `cut` and `effect`: first send the head and this many bytes of the body, as a download breaks off.
     :param delay: seconds to wait before answering.
     """
 
@@ -107,6 +109,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     cut: bool = False
+    keep: int | None = None
     effect: bool = False
     delay: float = 0.0
 
@@ -177,10 +180,30 @@ async def _answer(request: web.Request, handler: Handler, fault: Fault | None) -
     if fault.delay:
         await anyio.sleep(fault.delay)
     if fault.cut and request.transport is not None:
+        if fault.keep is not None and isinstance(response, web.Response):
+            return await _torn(request, response, fault.keep)
         request.transport.abort()
     if fault.status is not None or response is None:
         return web.Response(status=fault.status or 500, headers=fault.headers, body=fault.body)
     return response
+
+
+async def _torn(request: web.Request, response: web.Response, keep: int) -> web.StreamResponse:
+    """The head as it is, with its Content-Length, but only `keep` bytes of the body, and then the end of the connection."""
+    begun = web.StreamResponse(status=response.status, headers=response.headers)
+    begun.content_length = response.content_length
+    await begun.prepare(request)
+    await begun.write((await _body(response))[:keep])
+    if request.transport is not None:
+        request.transport.close()
+    return begun
+
+
+async def _body(response: web.Response) -> bytes:
+    body = response.body
+    if isinstance(body, Payload):
+        return await body.as_bytes()
+    return bytes(body or b"")
 
 
 async def _handled(request: web.Request, handler: Handler) -> web.StreamResponse:

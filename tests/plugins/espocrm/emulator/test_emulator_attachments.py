@@ -8,7 +8,10 @@ import resource
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp import ClientPayloadError, ServerDisconnectedError
 from PIL import Image
+
+from docsyncd.testing.emulation import Fault, on
 
 if TYPE_CHECKING:
     from docsyncd_espocrm.emulator import EspoEmulator
@@ -251,3 +254,18 @@ async def test_sixty_megabytes_come_in_chunks_and_go_out_without_being_held_in_m
     assert await call.drain(f"Attachment/file/{attachment}") == len(piece) * count
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown < 16 * 1024, "kilobytes"
+
+
+async def test_a_download_can_be_made_to_break_off_in_the_middle(call: Client, espo: EspoEmulator) -> None:
+    attachment = espo.world.attach("a.pdf", b"x" * 3_000_000, user=espo.world.api_user)
+    espo.faults.add(Fault(match=on("GET", "/Attachment/file/"), cut=True, effect=True, keep=1_000_000))
+    with pytest.raises(ClientPayloadError):
+        await call("GET", f"Attachment/file/{attachment}")
+    assert await call.drain(f"Attachment/file/{attachment}") == 3_000_000
+
+
+async def test_a_download_can_be_cut_before_anything_arrives(call: Client, espo: EspoEmulator) -> None:
+    attachment = espo.world.attach("a.pdf", b"x" * 3_000_000, user=espo.world.api_user)
+    espo.faults.add(Fault(match=on("GET", "/Attachment/file/"), cut=True, effect=True, times=None))
+    with pytest.raises(ServerDisconnectedError):
+        await call("GET", f"Attachment/file/{attachment}")
