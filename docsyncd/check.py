@@ -53,9 +53,11 @@ def table(answer: Mapping[str, Any]) -> RenderableType:
     parts: list[RenderableType] = [
         Text(f"{answer['path']} is sound. The index flow is in mode {answer['mode']}.", "green")
     ]
-    missing = [secret for secret in answer["secrets"] if not secret["present"]]
-    for secret in missing:
-        parts.append(Text(f"  run will need {secret['key']}: {secret['source']} is not there yet", "yellow"))
+    parts += [
+        Text(f"  run will need {secret['key']}: {secret['source']} is not there yet", "yellow")
+        for secret in answer["secrets"]
+        if not secret["present"]
+    ]
     return Group(*parts)
 
 

@@ -194,15 +194,18 @@ async def run(path: Path, *, clock: Clock | None = None) -> None:
     logs.configure(settings.daemon.log_level, settings.daemon.log_format)
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
-        tasks = await stack.enter_async_context(task_group())
-        url = await _queue_url(settings, stack, tasks)
+        server = await _embedded(settings, stack)
         password = settings.queue.password.reveal() if settings.queue.password is not None else None
+        url = server.url if server is not None else str(settings.queue.url)
         client = await stack.enter_async_context(connect(url, password=password))
         for finding in await inspect(client):
             if finding.severity is Severity.ERROR:
                 raise ConfigError(finding.message, key=f"queue: {finding.subject}", fix=finding.fix)
             if finding.severity is Severity.WARNING:
                 structlog.get_logger().warning("queue.finding", subject=finding.subject, message=finding.message)
+        tasks = await stack.enter_async_context(task_group())
+        if server is not None:
+            tasks.start_soon(_stop_with_it, server)
         queue = RedisQueue(client, prefix=settings.queue.prefix, settings=_queue_settings(settings.queue))
         tasks.start_soon(queue.listen)
         staging = Staging(settings.daemon.state_dir / "staging")
@@ -243,18 +246,17 @@ async def run(path: Path, *, clock: Clock | None = None) -> None:
         tasks.cancel_scope.cancel()
 
 
-async def _queue_url(settings: Settings, stack: AsyncExitStack, tasks: TaskGroup) -> str:
+async def _embedded(settings: Settings, stack: AsyncExitStack) -> EmbeddedServer | None:
+    """The embedded server, unless the configuration names one."""
     if settings.queue.url is not None:
-        return settings.queue.url
-    server = await stack.enter_async_context(
-        embedded_server(settings.daemon.state_dir, settings=EmbeddedSettings(binary=settings.queue.server_binary))
-    )
+        return None
+    binary = EmbeddedSettings(binary=settings.queue.server_binary)
+    return await stack.enter_async_context(embedded_server(settings.daemon.state_dir, settings=binary))
 
-    async def stop_with_it(embedded: EmbeddedServer) -> None:
-        raise DocsyncdError(await embedded.died())
 
-    tasks.start_soon(stop_with_it, server)
-    return server.url
+async def _stop_with_it(server: EmbeddedServer) -> None:
+    """A daemon without its server has no memory: it ends, and its supervisor starts it again."""
+    raise DocsyncdError(await server.died())
 
 
 def _queue_settings(config: QueueConfig) -> QueueSettings:

@@ -21,7 +21,7 @@ An open breaker refuses at once and sends nothing. It half-opens with the health
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +30,7 @@ import aiohttp
 import anyio
 import tenacity
 
+from docsyncd.breaker import Breaker
 from docsyncd.clock import Clock
 from docsyncd.errors import (
     CredentialsRefused,
@@ -107,73 +108,6 @@ class TransportSettings:
     attempts: int = 3
     backoff: float = 0.5
     probe_every: float = 2.0
-
-
-class Breaker:
-    """Closed while the remote is well; open from the first `Unavailable` until a health call succeeds.
-
-    One breaker belongs to one `Transport`. It is the only thing that workers ask before they claim.
-    """
-
-    def __init__(self, remote: str, clock: Clock) -> None:
-        self.remote = remote
-        self._clock = clock
-        self._reason: Unavailable | None = None
-        self._since: float = 0.0
-        self._not_before: float = 0.0
-        self._changed = anyio.Event()
-
-    @property
-    def reason(self) -> Unavailable | None:
-        """Why it is open, or None while it is closed."""
-        return self._reason
-
-    @property
-    def open_seconds(self) -> float:
-        """For how long it has been open; 0 while closed."""
-        return 0.0 if self._reason is None else self._clock.monotonic() - self._since
-
-    @property
-    def refused_credentials(self) -> bool:
-        """Open until the key changes: no health call will help."""
-        return isinstance(self._reason, CredentialsRefused)
-
-    def probe_delay(self) -> float:
-        """Seconds that the remote asked us to stay away (Retry-After), from now."""
-        return max(0.0, self._not_before - self._clock.monotonic())
-
-    def require_closed(self) -> None:
-        """Raise `Unavailable` if open, without sending anything."""
-        if self._reason is not None:
-            raise type(self._reason)(
-                f"not asked, because it is away: {self._reason}", remote=self.remote, retry_after=self.probe_delay()
-            )
-
-    def trip(self, reason: Unavailable) -> None:
-        """Open. A refused credential is not overwritten by a lesser reason."""
-        if self._reason is None:
-            self._since = self._clock.monotonic()
-        if not self.refused_credentials:
-            self._reason = reason
-            self._not_before = self._clock.monotonic() + (reason.retry_after or 0.0)
-        self._notify()
-
-    def reset(self) -> None:
-        """Close, after a health call succeeded."""
-        self._reason = None
-        self._notify()
-
-    async def changed(self) -> None:
-        """Wait for the next opening or closing."""
-        await self._changed.wait()
-
-    async def wait_closed(self) -> None:
-        while self._reason is not None:
-            await self.changed()
-
-    def _notify(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
 
 
 class _Again(Exception):
@@ -323,29 +257,14 @@ class Transport:
             yield response
 
     async def _settled(
-        self, attempt: Callable[[], Any], method: str, path: str, accept: Collection[int], repeatable: bool
+        self, attempt: Callable[[], Awaitable[Reply]], method: str, path: str, accept: Collection[int], repeatable: bool
     ) -> Reply:
         """Run `attempt` until it answers, is refused for good, or no try is left; then sort the failure."""
 
         async def once() -> Reply:
             self.breaker.require_closed()
-            try:
-                reply: Reply = await attempt()
-            except aiohttp.ClientConnectorError as error:
-                raise _Again(self._away(f"cannot be reached: {_words(error)}")) from error
-            except aiohttp.ConnectionTimeoutError as error:
-                raise _Again(self._away("cannot be reached: no connection in time")) from error
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                broken = self._broken(f"{method} {path} broke off: {_words(error)}", repeatable)
-                raise (_Again(broken) if repeatable else broken) from error
-            if reply.status // 100 == 2 or reply.status in accept:
-                return reply
-            failure = self._error(reply)
-            if repeatable and reply.status in _OVERLOADED | _TROUBLED and not _waits_for_more(failure):
-                raise _Again(failure)
-            if not repeatable and reply.status in _TROUBLED and isinstance(failure, RequestFailed):
-                raise OutcomeUnknown(str(failure), remote=self.remote)
-            raise failure
+            reply = await self._reached(attempt, method, path, repeatable)
+            return self._judged(reply, accept, repeatable)
 
         try:
             async for tried in tenacity.AsyncRetrying(
@@ -362,6 +281,31 @@ class Transport:
         except RemoteError as error:
             raise await self._sorted(error) from error.__cause__
         raise AssertionError("unreachable: the retry loop returns or raises")
+
+    async def _reached(
+        self, attempt: Callable[[], Awaitable[Reply]], method: str, path: str, repeatable: bool
+    ) -> Reply:
+        """The answer, or the failure to get one: before anything was sent, or after."""
+        try:
+            return await attempt()
+        except aiohttp.ClientConnectorError as error:
+            raise _Again(self._away(f"cannot be reached: {_words(error)}")) from error
+        except aiohttp.ConnectionTimeoutError as error:
+            raise _Again(self._away("cannot be reached: no connection in time")) from error
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            broken = self._broken(f"{method} {path} broke off: {_words(error)}", repeatable)
+            raise (_Again(broken) if repeatable else broken) from error
+
+    def _judged(self, reply: Reply, accept: Collection[int], repeatable: bool) -> Reply:
+        """The reply if it is an answer, else the error that it stands for."""
+        if reply.status // 100 == 2 or reply.status in accept:
+            return reply
+        failure = self._error(reply)
+        if repeatable and reply.status in _OVERLOADED | _TROUBLED and not _waits_for_more(failure):
+            raise _Again(failure)
+        if not repeatable and reply.status in _TROUBLED and isinstance(failure, RequestFailed):
+            raise OutcomeUnknown(str(failure), remote=self.remote)
+        raise failure
 
     async def _chunks(self, response: aiohttp.ClientResponse, path: str) -> AsyncIterator[bytes]:
         try:

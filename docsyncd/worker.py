@@ -15,6 +15,7 @@ import anyio
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from docsyncd.breaker import Breaker
 from docsyncd.clock import Clock
 from docsyncd.core.model import WorkKey
 from docsyncd.engine.lease import Lease
@@ -34,7 +35,6 @@ from docsyncd.errors import (
     Unavailable,
 )
 from docsyncd.tasks import task_group
-from docsyncd.transport import Breaker
 from docsyncd.work.queue import Claim, KeyState, LeaseToken, Verdict, WorkQueue
 
 Handler = Callable[[WorkKey, Lease, Callable[[str], None]], Awaitable[Outcome]]

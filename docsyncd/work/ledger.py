@@ -7,9 +7,10 @@ taken over cannot overwrite what its successor learned. Sweeps never write a mem
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 from redis.asyncio import Redis
@@ -24,7 +25,7 @@ from docsyncd.core.model import (
     IndexFileId,
 )
 from docsyncd.errors import LeaseLost
-from docsyncd.work.scripts import redis_errors
+from docsyncd.work.scripts import redis_errors, source
 
 DECISIONS_KEPT = 30
 """Decisions per document that `explain` can show; older ones are in the log."""
@@ -32,31 +33,19 @@ DECISIONS_KEPT = 30
 DECISIONS_SECONDS = 90 * 86400
 """As long as the version store keeps contents."""
 
-_COMMIT = """
--- KEYS: memory hash, owners hash, decisions list, groups hash
--- ARGV: fence, memory JSON, decision JSON or '', document id, kept, seconds, group, n owned, owned..., disowned...
-local stored = tonumber(redis.call('HGET', KEYS[1], 'fence') or '0')
-if tonumber(ARGV[1]) < stored then return 0 end
-redis.call('HSET', KEYS[1], 'fence', ARGV[1], 'memory', ARGV[2])
-if ARGV[3] ~= '' then
-  redis.call('LPUSH', KEYS[3], ARGV[3])
-  redis.call('LTRIM', KEYS[3], 0, tonumber(ARGV[5]) - 1)
-  redis.call('EXPIRE', KEYS[3], ARGV[6])
-end
-if ARGV[7] ~= '' then redis.call('HSET', KEYS[4], ARGV[4], ARGV[7]) else redis.call('HDEL', KEYS[4], ARGV[4]) end
-local owned = tonumber(ARGV[8])
-for i = 9, 8 + owned do redis.call('HSET', KEYS[2], ARGV[i], ARGV[4]) end
-for i = 9 + owned, #ARGV do
-  if redis.call('HGET', KEYS[2], ARGV[i]) == ARGV[4] then redis.call('HDEL', KEYS[2], ARGV[i]) end
-end
-return 1
-"""
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
-_ADOPT = """
--- KEYS: owners hash; ARGV: file, document. The first to ask owns an untagged file.
-redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2])
-return redis.call('HGET', KEYS[1], ARGV[1])
-"""
+
+def _told(method: Callable[Parameters, Awaitable[Result]]) -> Callable[Parameters, Coroutine[Any, Any, Result]]:
+    """Redis' own errors leave this module as `QueueUnavailable`."""
+
+    @wraps(method)
+    async def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        with redis_errors():
+            return await method(*args, **kwargs)
+
+    return run
 
 
 class _Record(BaseModel):
@@ -161,9 +150,10 @@ class Ledger:
         self._redis = client
         self._clock = clock
         self._prefix = prefix
-        self._commit = client.register_script(_COMMIT)
-        self._adopt = client.register_script(_ADOPT)
+        self._remember = client.register_script(source("remember"))
+        self._adopt = client.register_script(source("adopt"))
 
+    @_told
     async def recall(self, document: DocumentId) -> Recall:
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hmget(self._memory(document), "memory", "epoch")
@@ -194,26 +184,28 @@ class Ledger:
             DECISIONS_KEPT,
             DECISIONS_SECONDS,
         ]
-        kept = await self._commit(
+        kept = await self._remember(
             keys=[self._memory(document), self._owners, self._decisions(document), self._groups],
             args=[*arguments, memory.group, len(memory.files), *memory.files, *forgotten],
         )
         if not kept:
             raise LeaseLost(f"a later lease has written the memory of document {document}")
 
+    @_told
     async def settle_orphans(self, document: DocumentId, orphans: Collection[Orphan]) -> None:
         """These have been dealt with."""
         if orphans:
             await self._redis.srem(self._orphans(document), *(orphan.model_dump_json() for orphan in orphans))
 
+    @_told
     async def groups(self, documents: Sequence[DocumentId]) -> Sequence[str]:
         """The case file last seen for each document, "" if none was, in the order of the question."""
         if not documents:
             return ()
-        with redis_errors():
-            found = await self._redis.hmget(self._groups, list(documents))
-        return [_text(group or b"") for group in found]
+        found = await self._redis.hmget(self._groups, list(documents))
+        return [str(group or "") for group in found]
 
+    @_told
     async def disturb(self, documents: Collection[DocumentId]) -> None:
         """Something behind these records may have changed (links, consent): their next run looks at everything."""
         if not documents:
@@ -226,12 +218,14 @@ class Ledger:
 
     async def adopt(self, file: IndexFileId, document: DocumentId) -> bool:
         """Claim a file without a tag, uploaded by the earlier implementation; False if another document has it."""
-        return _text(await self._adopt(keys=[self._owners], args=[file, document])) == document
+        return bool(await self._adopt(keys=[self._owners], args=[file, document]) == document)
 
+    @_told
     async def owner(self, file: IndexFileId) -> DocumentId | None:
         found = await self._redis.hget(self._owners, file)
-        return None if found is None else DocumentId(_text(found))
+        return None if found is None else DocumentId(str(found))
 
+    @_told
     async def orphaned(self, document: DocumentId, orphans: Collection[Orphan]) -> None:
         """A sweep found files of this document that its memory does not hold; its next run deals with them."""
         await self._redis.sadd(self._orphans(document), *(orphan.model_dump_json() for orphan in orphans))
@@ -240,18 +234,22 @@ class Ledger:
     async def forget(self, document: DocumentId, *, fence: int, files: Collection[IndexFileId]) -> None:
         """The document is gone and so is everything of it. Its decisions stay for `explain` until they expire."""
         await self.commit(document, Memory(summary="deleted"), fence=fence, forgotten=files)
-        await self._redis.delete(self._memory(document), self._orphans(document))
+        with redis_errors():
+            await self._redis.delete(self._memory(document), self._orphans(document))
 
+    @_told
     async def decisions(self, document: DocumentId) -> Sequence[str]:
         """JSON of the last decisions, newest first."""
-        return [_text(line) for line in await self._redis.lrange(self._decisions(document), 0, -1)]
+        return [str(line) for line in await self._redis.lrange(self._decisions(document), 0, -1)]
 
     async def documents(self) -> AsyncIterator[DocumentId]:
         """Every document that has a memory; one may come twice or be missing if it changes meanwhile."""
         start = f"{self._prefix}doc:"
-        async for key in self._redis.scan_iter(match=f"{start}*", count=500):
-            yield DocumentId(_text(key)[len(start) :])
+        with redis_errors():
+            async for key in self._redis.scan_iter(match=f"{start}*", count=500):
+                yield DocumentId(str(key)[len(start) :])
 
+    @_told
     async def removals(self, document: DocumentId, *, window: float) -> int:
         """Note that this document vanished, and count the distinct ones within the last `window` seconds."""
         now = self._clock.now().timestamp()
@@ -264,10 +262,12 @@ class Ledger:
             results = await pipe.execute()
         return int(results[2])
 
+    @_told
     async def complete(self) -> bool:
         """Has a sweep seen everything since this ledger began? Then an unknown document is a new one."""
         return bool(await self._redis.exists(f"{self._prefix}complete"))
 
+    @_told
     async def set_complete(self) -> None:
         await self._redis.set(f"{self._prefix}complete", "1")
 
@@ -287,7 +287,3 @@ class Ledger:
 
     def _decisions(self, document: DocumentId) -> str:
         return f"{self._prefix}decisions:{document}"
-
-
-def _text(value: Any) -> str:
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)

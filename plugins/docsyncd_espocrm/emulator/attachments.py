@@ -75,10 +75,10 @@ class AttachmentApi:
 
     async def append(self, request: web.Request) -> web.Response:
         """In order of arrival, whatever chunk it is. Too many bytes are noticed after they were appended."""
+        head, marker, encoded = (await request.read()).partition(b";base64,")
         record = self._owned(request)
         if not record.attributes.get("isBeingUploaded"):
             raise forbidden("Attachment is not being-uploaded.")
-        head, marker, encoded = (await request.read()).partition(b";base64,")
         if not marker or not head.startswith(b"data:"):
             raise bad_request("Bad data.")
         content = self._store.contents[record.id]
@@ -91,8 +91,8 @@ class AttachmentApi:
         return self._success(True)
 
     async def copy(self, request: web.Request) -> web.Response:
-        source = self._readable(request)
         body = await json_object(request)
+        source = self._readable(request)
         self._field(body)
         values = {key: source.attributes.get(key) for key in ("name", "type", "size", "role")}
         values |= {key: body[key] for key in ("field", "relatedType", "parentType") if key in body}

@@ -61,8 +61,8 @@ class RecordApi:
         return self._success(answer)
 
     async def update(self, request: web.Request) -> web.Response:
-        record = self._find(request, "edit")
         body, version = await json_object(request), _version(request)
+        record = self._find(request, "edit")
         return self._success(saving.update(self._store, record, body, request[USER], version))
 
     async def delete(self, request: web.Request) -> web.Response:
@@ -101,9 +101,10 @@ class RecordApi:
         return self._success(bool(foreign))
 
     async def _both_ends(self, request: web.Request) -> tuple[Record, list[Record]]:
+        ids = _ids(await json_object(request))
         record = self._find(request, "edit")
         link = self._store.link_of(record.entity, request.match_info["link"])
-        foreign = [self._store.get(link.entity, each) for each in _ids(await json_object(request))]
+        foreign = [self._store.get(link.entity, each) for each in ids]
         for each in foreign:
             self._demand(request[USER], "edit", each)
         return record, foreign

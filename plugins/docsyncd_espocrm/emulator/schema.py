@@ -110,6 +110,7 @@ class EntityType:
     count_disabled: bool = False
     numeric_ids: bool = False
     unclean_hook: bool = False
+    _attributes: tuple[Any, dict[str, Attribute]] | None = field(default=None, init=False, repr=False)
 
     @property
     def is_object(self) -> bool:
@@ -118,6 +119,12 @@ class EntityType:
 
     def attributes(self) -> dict[str, Attribute]:
         """All attributes in EspoCRM's order: id, name, deleted, plain ones, then those of files and links."""
+        made_for = (dict(self.fields), self.optimistic_concurrency)
+        if self._attributes is None or self._attributes[0] != made_for:
+            self._attributes = (made_for, self._list_attributes())
+        return self._attributes[1]
+
+    def _list_attributes(self) -> dict[str, Attribute]:
         plain: list[Attribute] = []
         related: list[Attribute] = []
         for name, each in self.fields.items():

@@ -68,7 +68,8 @@ class WebhookApi:
 
     async def update(self, request: web.Request) -> web.Response:
         """The event stays what it is."""
-        record, body = self._own(request), dict(await json_object(request))
+        body = dict(await json_object(request))
+        record = self._own(request)
         for fixed in ("event", *(() if request[USER].is_admin else ("userId",))):
             body.pop(fixed, None)
         self._check_url(body)
