@@ -75,6 +75,14 @@ class CollectionGone(Rejected):
         super().__init__(f"collection {collection} does not exist any more", remote=remote)
 
 
+class FileGone(PreconditionFailed):
+    """A file that was to be placed is no longer in the index: drop it from the memory, and the plan uploads it again."""
+
+    def __init__(self, file: str, *, remote: str) -> None:
+        self.file = file
+        super().__init__(f"file {file} does not exist any more", remote=remote)
+
+
 class ProtocolViolation(RemoteError):
     """The remote answered something that its protocol does not allow: park."""
 

@@ -144,7 +144,10 @@ class Index(Protocol):
         """Store the bytes under exactly this name. `OutcomeUnknown` if the answer was lost: then `find` before again."""
 
     async def place(self, file: IndexFileId, collection: CollectionId, fields: Mapping[str, str]) -> None:
-        """Make the file a member. Being one already is success. `NotReady` while the index does not see the file yet."""
+        """Make the file a member. Being one already is success.
+
+        `NotReady` while the index does not see the file yet, `FileGone` once there is none, `CollectionGone` likewise.
+        """
 
     async def status(self, file: IndexFileId, collection: CollectionId) -> Placement:
         """Where the file stands in the collection; state ABSENT if it is not a member."""

@@ -15,6 +15,7 @@ from docsyncd.api import (
     CollectionGone,
     CollectionId,
     DocumentId,
+    FileGone,
     Finding,
     Host,
     IndexedFile,
@@ -23,7 +24,6 @@ from docsyncd.api import (
     Placement,
     PlacementState,
     Ports,
-    PreconditionFailed,
     Rejected,
     RemoteError,
     Reply,
@@ -134,7 +134,7 @@ class XaiIndex:
             return self._unseen(f"the file {file}")
         known = await self._files.get(file)
         if known is None:
-            return PreconditionFailed(f"the file {file} is gone", remote=self._remote)
+            return FileGone(file, remote=self._remote)
         age = None if known.created_at is None else self._clock.now() - known.created_at
         if age is not None and age < timedelta(seconds=self._config.settles):
             return self._unseen(f"the file {file}")

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from docsyncd.api import CredentialsRefused, RemoteError, Reply
+from docsyncd.api import CredentialsRefused, RemoteError, Reply, RequestFailed
 
 NO_STORAGE = (
     "this team has zero data retention, which switches xAI's files and collections off (x-zero-data-retention: true). "
@@ -47,10 +47,15 @@ def is_wrong_key(status: int, words: str) -> bool:
 
 
 def classify(reply: Reply, *, remote: str, key: str) -> RemoteError | None:
-    """Our reading of an error answer, or None for the transport's own. `key` is the name of the key in the configuration."""
+    """Our reading of an error answer, or None for the transport's own. `key` is the name of the key in the configuration.
+
+    A 403 in HTML is the edge's, which may dislike one text or name: the health call tells whether it is more than that.
+    """
     words = explain(reply)
     if forbids_storage(reply.headers):
         return CredentialsRefused(NO_STORAGE, remote=remote)
+    if reply.status == 403 and reply.body.lstrip().startswith(b"<"):
+        return RequestFailed(f"{reply.method} {reply.path} was stopped at xAI's edge: {words}", remote=remote)
     if is_wrong_key(reply.status, words):
         return CredentialsRefused(f"refuses {key}: {words or reply.status}", remote=remote)
     return None

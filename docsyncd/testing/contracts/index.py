@@ -26,7 +26,7 @@ import pytest
 
 from docsyncd.core import index_tag
 from docsyncd.core.model import CollectionId, Digests, DocumentId, IndexFileId, Placement, PlacementState
-from docsyncd.errors import CollectionGone, NotReady, PreconditionFailed, Rejected
+from docsyncd.errors import CollectionGone, FileGone, NotReady
 from docsyncd.hashing import digest_file
 from docsyncd.ports import Index, Staged
 
@@ -270,7 +270,7 @@ class IndexContract:
         collection = await world.make_collection()
         file = await stored(world, world.document())
         await world.index.forget(file)
-        with pytest.raises((NotReady, PreconditionFailed, Rejected)):
+        with pytest.raises((NotReady, FileGone)):
             await world.index.place(file, collection, {})
         assert await world.contents(collection) == {}
 

@@ -75,6 +75,24 @@ async def test_a_500_for_one_file_while_xai_is_well_is_that_file_s_own() -> None
         assert xai.ports.transports[0].breaker.reason is None
 
 
+async def test_a_document_that_the_edge_dislikes_stops_nobody_else() -> None:
+    async with emulated() as xai, staged("Klage") as content:
+        blocked = b"\n<!DOCTYPE html><title>Attention Required! | Cloudflare</title>"
+        xai.emulator.faults.add(Fault(match=on("POST", "/v1/files"), status=403, body=blocked))
+        with pytest.raises(RequestFailed, match="edge: Attention Required"):
+            await xai.index.upload(content, NAME)
+        assert xai.ports.transports[0].breaker.reason is None
+        await xai.index.upload(content, NAME)
+
+
+async def test_an_edge_that_dislikes_us_altogether_is_an_outage() -> None:
+    async with emulated() as xai:
+        xai.emulator.faults.add(Fault(match=on("*"), times=None, status=403, body=b"<html>blocked</html>"))
+        with pytest.raises(Unavailable):
+            await xai.index.find(TAG, since=None)
+        assert not xai.ports.transports[0].breaker.refused_credentials
+
+
 async def test_each_host_is_probed_by_its_own_health_call() -> None:
     async with emulated() as xai:
         for transport in xai.ports.transports:

@@ -9,10 +9,10 @@ import pytest
 from docsyncd.api import (
     CollectionGone,
     CollectionId,
+    FileGone,
     IndexFileId,
     NotReady,
     PlacementState,
-    PreconditionFailed,
     Rejected,
     RequestFailed,
 )
@@ -51,8 +51,9 @@ async def test_a_new_connection_does_not_know_what_was_uploaded_just_before() ->
         with pytest.raises(NotReady):
             await xai.index.place(IndexFileId("file_unknown"), collection, {})
         clock.pass_by(61)
-        with pytest.raises(PreconditionFailed, match="is gone"):
+        with pytest.raises(FileGone) as gone:
             await xai.index.place(IndexFileId("file_unknown"), collection, {})
+        assert gone.value.file == "file_unknown"
 
 
 async def test_a_file_that_only_one_host_sees_counts_as_a_failed_attempt() -> None:
