@@ -49,11 +49,11 @@ def encode(value: object) -> bytes:
 
 
 def success(value: object, app_timestamp: int, status: int = 200) -> web.Response:
-    return web.Response(
-        status=status,
-        body=encode(value),
-        headers={"Content-Type": "application/json", "X-App-Timestamp": str(app_timestamp)},
-    )
+    """JSON without a charset, in chunks: its length is not announced (reference 3)."""
+    headers = {"Content-Type": "application/json", "X-App-Timestamp": str(app_timestamp)}
+    response = web.Response(status=status, body=encode(value), headers=headers)
+    response.enable_chunked_encoding()
+    return response
 
 
 def refusal(error: EspoError) -> web.Response:
