@@ -68,7 +68,9 @@ def update(
     _check_version(store, kind, record, changes, version)
     _check_foreign(store, kind, changes, user)
     if kind.optimistic_concurrency:
-        record.attributes["versionNumber"] = (record.attributes.get("versionNumber") or 0) + 1
+        number = (record.attributes.get("versionNumber") or 0) + 1
+        record.attributes["versionNumber"] = number
+        record.changed_in |= dict.fromkeys(changes, number)
     moved = _changed_links(store, record, given)
     if changes or moved:
         _write(store, record, given, changes, moved, user)
@@ -138,7 +140,10 @@ def _check_version(
     if not kind.optimistic_concurrency or version is None or current is None or version == current or not changes:
         return
     attributes, view = kind.attributes(), store.view(record)
-    fields = {attributes[key].field_name for key in changes}
+    refused = [key for key in changes if not kind.stale_writers_may_differ or record.changed_in.get(key, 0) > version]
+    if not refused:
+        return
+    fields = {attributes[key].field_name for key in refused}
     values = {name: view[name] for name, each in attributes.items() if each.field_name in fields}
     raise EspoError(409, "modified", {"values": values, "versionNumber": current})
 

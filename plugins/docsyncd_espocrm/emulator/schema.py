@@ -99,6 +99,8 @@ class EntityType:
     """One entity type; every member may be changed while the emulator runs (a field removed, a switch turned).
 
     :param optimistic_concurrency: the Entity Manager's switch; adds `versionNumber`.
+    :param stale_writers_may_differ: a stale PUT passes when nobody else touched its attributes. The reference says so in words;
+        its sample of a 409 and EspoCRM's source refuse every stale PUT that changes something: so False, the stricter one.
     :param numeric_ids: record ids are row numbers (pair tables in record form).
     :param unclean_hook: saving a record runs the installation's hook (installation-profile 2.6).
     """
@@ -107,6 +109,7 @@ class EntityType:
     fields: dict[str, Field]
     links: dict[str, Link] = field(default_factory=dict)
     optimistic_concurrency: bool = False
+    stale_writers_may_differ: bool = False
     count_disabled: bool = False
     numeric_ids: bool = False
     unclean_hook: bool = False

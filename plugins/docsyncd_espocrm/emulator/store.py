@@ -16,12 +16,13 @@ from docsyncd_espocrm.emulator.values import timestamp
 
 @dataclass(slots=True)
 class Record:
-    """One row. `attributes` holds what was ever set; everything else reads as null."""
+    """One row. `attributes` holds what was ever set; everything else reads as null. `changed_in`: versions, by attribute."""
 
     entity: str
     id: str
     attributes: dict[str, Any] = field(default_factory=dict)
     deleted: bool = False
+    changed_in: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

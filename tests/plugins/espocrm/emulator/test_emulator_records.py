@@ -45,9 +45,12 @@ async def test_posting_twice_makes_two_records(call: Client, espo: EspoEmulator)
     assert len(espo.world.records("Document")) == 2
 
 
-async def test_json_is_ascii_with_escaped_slashes(call: Client) -> None:
+async def test_json_is_ascii_with_escaped_slashes_and_comes_in_chunks(call: Client) -> None:
     document = await call.document("Müller", description="a/b")
-    raw = (await call("GET", f"Document/{document}")).body
+    answer = await call("GET", f"Document/{document}")
+    assert "Content-Length" not in answer.headers
+    assert answer.headers["Content-Type"] == "application/json"
+    raw = answer.body
     assert b'"M\\u00fcller"' in raw
     assert b'"a\\/b"' in raw
 
@@ -189,6 +192,18 @@ async def test_a_stale_version_is_refused_when_the_put_changes_something(call: C
     assert conflict.json == {"values": {"md5": "3", "sha": None}, "versionNumber": 2}
     assert espo.world.record("Document", document)["sha"] is None
     assert (await call("PUT", f"Document/{document}", {"md5": "3"}, headers=stale)).status == 200
+
+
+async def test_stale_writers_of_different_attributes_pass_only_where_the_switch_says_so(
+    call: Client, espo: EspoEmulator
+) -> None:
+    espo.world.entity("Document").optimistic_concurrency = True
+    document, stale = await call.document("Vertrag"), {"X-Version-Number": "1"}
+    await call("PUT", f"Document/{document}", {"md5": "3"}, headers=stale)
+    assert (await call("PUT", f"Document/{document}", {"sha": "5"}, headers=stale)).status == 409
+    espo.world.entity("Document").stale_writers_may_differ = True
+    assert (await call("PUT", f"Document/{document}", {"sha": "5"}, headers=stale)).status == 200
+    assert (await call("PUT", f"Document/{document}", {"md5": "4"}, headers=stale)).status == 409
 
 
 async def test_without_the_header_or_the_switch_no_version_is_compared(call: Client, espo: EspoEmulator) -> None:
