@@ -70,6 +70,7 @@ def test_what_only_resembles_a_tag_is_none(name: str) -> None:
 
 def test_an_id_with_dashes_is_read_whole() -> None:
     document = DocumentId("0f0e0d0c-1111-4222-8333-444455556666")
+    assert index_tag.is_taggable(document)
     read = index_tag.read(index_tag.compose("Klage.pdf", document, CONTENT))
     assert read is not None
     assert read.document == document
@@ -89,5 +90,6 @@ def test_what_is_too_long_is_cut_off_the_stem() -> None:
     ("document", "content"), [("", CONTENT), ("a]b", CONTENT), ("x" * 65, CONTENT), ("a", "short"), ("a", "X" * 64)]
 )
 def test_no_tag_is_made_that_could_not_be_read(document: str, content: str) -> None:
+    assert index_tag.is_taggable(DocumentId(document)) is (document == "a")
     with pytest.raises(ValueError, match="no tag can be made"):
         index_tag.tag(DocumentId(document), ContentHash(content))
