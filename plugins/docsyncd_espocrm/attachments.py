@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
@@ -70,19 +70,18 @@ class Attachments:
         if document.file is None:
             raise PreconditionFailed(f"document {document.id} has no file", remote=self._rest.remote)
         attachment = document.file.attachment
-        try:
-            size = self._finished_size(await self._rest.record("Attachment", attachment))
-            async with self._rest.stream(self._rest.path("Attachment", "file", attachment)) as (reply, chunks):
-                announced = size if size is not None else _content_length(reply.headers.get("Content-Length"))
-                if announced is None:
-                    raise ProtocolViolation(
-                        f"nobody says how large attachment {attachment} is", remote=self._rest.remote
-                    )
-                yield Download(
-                    name=document.file.name, size=announced, chunks=self._counted(chunks, announced, attachment)
-                )
-        except Missing as gone:
-            raise await self._replaced(document, attachment) from gone
+        async with AsyncExitStack() as stack:
+            try:
+                size = self._finished_size(await self._rest.record("Attachment", attachment))
+                path = self._rest.path("Attachment", "file", attachment)
+                reply, chunks = await stack.enter_async_context(self._rest.stream(path))
+            except Rejected as refused:
+                raise await self._explained(document, attachment, refused) from refused
+            announced = size if size is not None else _content_length(reply.headers.get("Content-Length"))
+            if announced is None:
+                raise ProtocolViolation(f"nobody says how large attachment {attachment} is", remote=self._rest.remote)
+            counted = self._counted(chunks, announced, attachment)
+            yield Download(name=document.file.name, size=announced, chunks=counted)
 
     async def upload(self, upload: Upload) -> AttachmentId:
         """Store the bytes in a new Attachment, which belongs to no record until one names it.
@@ -176,19 +175,26 @@ class Attachments:
             f"attachment {attachment} has {size} bytes by its record, but {received} came", remote=self._rest.remote
         )
 
-    async def _replaced(self, document: Document, attachment: AttachmentId) -> PreconditionFailed | Rejected:
-        """The Attachment is gone: was it replaced, or does the record still point to it?"""
+    async def _explained(
+        self, document: Document, attachment: AttachmentId, refused: Rejected
+    ) -> PreconditionFailed | Rejected:
+        """Why the bytes are refused: was the file replaced, the document deleted, or is it as it looks?
+
+        The file of a deleted document is answered with 403 and not with 404 (reference/espocrm.md, 4.4).
+        """
         try:
             now = self._wire.document(await self._rest.record(self._wire.profile.document.entity, document.id))
         except Missing:
             return PreconditionFailed(f"document {document.id} is gone", remote=self._rest.remote)
-        if now.file is not None and now.file.attachment == attachment:
+        if now.file is None or now.file.attachment != attachment:
+            return PreconditionFailed(f"the file of document {document.id} was replaced", remote=self._rest.remote)
+        if isinstance(refused, Missing):
             return Rejected(
                 f"document {document.id} points to attachment {attachment}, which does not exist: somebody deleted the "
                 "file and not the document",
                 remote=self._rest.remote,
             )
-        return PreconditionFailed(f"the file of document {document.id} was replaced", remote=self._rest.remote)
+        return refused
 
 
 def _data_uri(media_type: str, content: bytes) -> str:

@@ -118,7 +118,11 @@ class EspoCatalog:
         return read if self._junction is None else await self._junction.completed(read)
 
     async def memberships(self, document: Document) -> tuple[Membership, ...]:
-        return await self._memberships.of(document)
+        try:
+            return await self._memberships.of(document)
+        except Rejected as refused:
+            await self._demand_alive(document, refused)
+            raise
 
     def open(self, document: Document) -> AbstractAsyncContextManager[Download]:
         return self._attachments.open(document)
@@ -140,8 +144,9 @@ class EspoCatalog:
         if body:
             try:
                 await self._rest.put(self._rest.path(self._names.entity, document.id), body, version=expect)
-            except Missing as gone:
-                raise PreconditionFailed(f"document {document.id} is gone", remote=self._rest.remote) from gone
+            except Rejected as refused:
+                await self._demand_alive(document, refused)
+                raise
         if self._junction is not None:
             await self._junction.save(document, patch, now=self._clock.now())
         now = await self.document(document.id)
@@ -152,6 +157,11 @@ class EspoCatalog:
                 f"the file of document {document.id} was replaced while it was worked on", remote=self._rest.remote
             )
         return self._wire.as_told(now, own)
+
+    async def _demand_alive(self, document: Document, refused: Rejected) -> None:
+        """A refusal may only mean that the record went while we worked: then the plan is stale, and nobody's fault."""
+        if await self.document(document.id) is None:
+            raise PreconditionFailed(f"document {document.id} is gone", remote=self._rest.remote) from refused
 
     async def attach_preview(
         self,

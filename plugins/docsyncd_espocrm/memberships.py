@@ -14,7 +14,6 @@ from docsyncd.api import (
     Document,
     DocumentId,
     Membership,
-    PreconditionFailed,
     ProtocolViolation,
 )
 
@@ -35,7 +34,7 @@ class Memberships:
         self.collection_of: dict[tuple[str, str], CollectionId] = {}
 
     async def of(self, document: Document) -> tuple[Membership, ...]:
-        """One request per link, and one for the case file. `PreconditionFailed` if the document is gone meanwhile."""
+        """One request per link, and one for the case file. `Rejected` if one of them is refused."""
         layout = await self._links.layout()
         allowed = await self._case_file_consent(document, layout)
         found: list[Membership] = []
@@ -67,8 +66,6 @@ class Memberships:
         path = self._rest.path(self._names.entity, document.id, link.name)
         try:
             return [record async for record in self._rest.walk(path, select=self._selected(link))]
-        except Missing as gone:
-            raise PreconditionFailed(f"document {document.id} is gone", remote=self._rest.remote) from gone
         except LinkMissing:
             if await self._links.confirmed_gone(link):
                 return ()

@@ -101,13 +101,36 @@ async def test_a_file_that_somebody_deleted_under_the_document_is_said_to_be(tmp
             await at.content(await at.read(document.id))
 
 
-async def test_the_file_of_a_deleted_document_is_refused_with_the_reason(tmp_path: Path) -> None:
+async def test_the_file_of_a_deleted_document_is_refused_and_means_that_it_is_gone(tmp_path: Path) -> None:
     async with connected(tmp_path) as at:
         document = await at.read(at.world.add_document("Vertrag.pdf", PDF))
         at.world.delete("Document", document.id)
+        with pytest.raises(PreconditionFailed, match="gone"):
+            await at.content(document)
+        assert [each.status for each in at.espo.requests.all() if "/Attachment/" in each.path] == [403]
+
+
+async def test_a_file_that_we_may_not_read_is_refused_with_the_reason(tmp_path: Path) -> None:
+    async with connected(tmp_path) as at:
+        document = await at.read(at.world.add_document("Vertrag.pdf", PDF))
+        headers = {"X-Status-Reason": "No read access."}
+        at.espo.faults.add(Fault(match=on("GET", "/Attachment/"), status=403, headers=headers))
         with pytest.raises(Rejected, match="No read access"):
             await at.content(document)
         assert at.transport.breaker.reason is None
+
+
+async def test_what_the_reader_raises_is_not_taken_for_espocrms(tmp_path: Path) -> None:
+    async with connected(tmp_path) as at:
+        document = await at.read(at.world.add_document("Vertrag.pdf", PDF))
+
+        async def read_and_refuse() -> None:
+            async with at.catalog.open(document):
+                at.world.delete("Document", document.id)
+                raise Rejected("too large", remote="xai")
+
+        with pytest.raises(Rejected, match="too large"):
+            await read_and_refuse()
 
 
 async def test_a_file_whose_name_has_a_newline_fails_alone(tmp_path: Path) -> None:
