@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import anyio
@@ -20,19 +18,10 @@ class Memory:
     limit: int
     held: int = 0
 
-    @contextmanager
-    def share(self) -> Iterator[Share]:
-        """One request's part; all of it is given back at the end."""
-        share = Share(self)
-        try:
-            yield share
-        finally:
-            self.held -= share.size
-
 
 @dataclass(slots=True)
 class Share:
-    """What one request holds."""
+    """What one request holds of it; `give_back` when the body is done with."""
 
     memory: Memory
     size: int = 0
@@ -44,6 +33,10 @@ class Share:
         self.memory.held += size
         self.size += size
         return True
+
+    def give_back(self) -> None:
+        self.memory.held -= self.size
+        self.size = 0
 
 
 async def read_body(request: web.BaseRequest, *, limit: int, timeout: float, share: Share) -> bytes | Outcome:

@@ -41,7 +41,7 @@ class WebhookCounters(Collector):
     """Counts; on the registry that is handed in it shows itself, nothing is registered globally."""
 
     def __init__(self, registry: CollectorRegistry, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self._requests: Counter[tuple[str, Outcome]] = Counter()
         self._last_good: dict[str, datetime] = {}
         self._skipped = 0
@@ -59,7 +59,7 @@ class WebhookCounters(Collector):
         """One request was answered; an accepted one is the topic's latest sign of life."""
         self._requests[topic, outcome] += 1
         if outcome is Outcome.ACCEPTED:
-            self._last_good[topic] = self._clock.now()
+            self._last_good[topic] = self.clock.now()
 
     def skipped(self, items: int) -> None:
         """Items without an id were left out of an otherwise good body."""

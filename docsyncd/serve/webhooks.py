@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-import anyio
+import anyio.to_thread
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 from structlog.typing import FilteringBoundLogger
@@ -20,7 +20,7 @@ from docsyncd.connector import Decoded, Webhook
 from docsyncd.core.model import Notice
 from docsyncd.errors import QueueUnavailable, SignatureRefused
 from docsyncd.serve.answers import ANSWERS, Outcome
-from docsyncd.serve.body import Memory, read_body
+from docsyncd.serve.body import Memory, Share, read_body
 from docsyncd.serve.counters import NO_TOPIC, WebhookCounters
 from docsyncd.serve.group_commit import GroupCommit
 from docsyncd.serve.http_server import HttpServer
@@ -124,14 +124,16 @@ class _Listener:
 
     async def _receive(self, request: web.BaseRequest, webhook: Webhook) -> web.Response:
         limits = self._settings
-        with self._memory.share() as share:
+        share = Share(self._memory)
+        try:
             body = await read_body(request, limit=limits.max_body, timeout=limits.body_timeout, share=share)
             if isinstance(body, Outcome):
                 return self._answer(webhook.topic, body)
-            try:
-                decoded = await _decode(webhook, request, body)
-            except SignatureRefused as refusal:
-                return self._answer(webhook.topic, Outcome.REFUSED, error=str(refusal))
+            decoded = await _decode(webhook, request, body)
+        except SignatureRefused as refusal:
+            return self._answer(webhook.topic, Outcome.REFUSED, error=str(refusal))
+        finally:
+            share.give_back()
         return await self._enqueue(webhook.topic, decoded)
 
     async def _enqueue(self, topic: str, decoded: Decoded) -> web.Response:
@@ -141,13 +143,13 @@ class _Listener:
             self._counters.skipped(decoded.skipped)
             self._log.warning("webhook.items_skipped", topic=topic, items=decoded.skipped)
         if notices:
-            start = anyio.current_time()
+            start = self._counters.clock.monotonic()
             try:
                 await self._queue.add(notices)
             except QueueUnavailable as away:
                 return self._answer(topic, Outcome.QUEUE_AWAY, error=str(away))
             finally:
-                self._counters.enqueue_seconds.observe(anyio.current_time() - start)
+                self._counters.enqueue_seconds.observe(self._counters.clock.monotonic() - start)
         if decoded.malformed:
             return self._answer(topic, Outcome.UNDECODABLE)
         return self._answer(

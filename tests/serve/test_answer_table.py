@@ -250,3 +250,32 @@ async def test_prometheus_sees_what_status_sees() -> None:
     assert "docsyncd_webhook_skipped_items_total 1.0" in text
     assert "docsyncd_webhook_in_flight 0.0" in text
     assert "docsyncd_webhook_enqueue_seconds_count 1.0" in text
+
+
+async def test_a_request_under_way_is_answered_when_the_listener_stops() -> None:
+    answers: list[bytes] = []
+    async with anyio.create_task_group() as tasks, listener(ListenerSettings(drain=2.0)) as running:
+        running.intake.gate = gate = anyio.Event()
+
+        async def one() -> None:
+            answers.append(await running.say(post(batch("a1"), connection="keep-alive")))
+
+        async def confirm_late() -> None:
+            await anyio.sleep(0.2)
+            gate.set()
+
+        tasks.start_soon(one)
+        await eventually(lambda: running.counters.in_flight == 1)
+        tasks.start_soon(confirm_late)
+    assert [status(answer) for answer in answers] == [200]
+    assert running.intake.commits == [["doc:a1"]]
+
+
+async def test_a_queue_that_never_confirms_does_not_hold_up_the_end() -> None:
+    async with anyio.create_task_group() as tasks, listener(ListenerSettings(drain=0.2)) as running:
+        running.intake.gate = anyio.Event()
+        tasks.start_soon(running.say, post(batch("a1")))
+        await eventually(lambda: running.counters.in_flight == 1)
+        start = anyio.current_time()
+    assert anyio.current_time() - start < 1.5
+    assert running.intake.commits == []
