@@ -89,8 +89,10 @@ class IndexConfig(Table):
     """Seconds until a placed file is first looked at; doubles up to 30. Indexing takes seconds to minutes."""
     give_up_after: Seconds = 3600.0
     """Seconds until a file that is not indexed is shown as failed (xai.md, 2.4)."""
-    upload_settles: Seconds = 10.0
-    """Seconds after a broken-off upload before its absence is believed and it is sent again."""
+    collection_grace: Seconds = 86400.0
+    """Seconds that a deactivated entity keeps its collection before an operator may delete it: a day to notice a mistake."""
+    upload_settles: Seconds = 60.0
+    """Seconds after a broken-off upload before its absence is believed and it is sent again (xai.md, 2.6: 404 for a while)."""
 
 
 class PreviewsConfig(Table):

@@ -27,7 +27,7 @@ from docsyncd.commands import commands
 from docsyncd.config import Config, QueueConfig, Settings, bind, control_path, read_settings
 from docsyncd.connector import Severity, Webhook
 from docsyncd.core.model import WorkKey
-from docsyncd.engine.index_document import Report
+from docsyncd.engine.index_flow import Report
 from docsyncd.engine.intake import NoticeIntake
 from docsyncd.engine.lease import Lease
 from docsyncd.engine.outcome import Outcome

@@ -16,9 +16,11 @@ import structlog
 from docsyncd.clock import Clock
 from docsyncd.config import Config, Connection
 from docsyncd.connector import Finding, Host, Ports, Severity, Webhook
-from docsyncd.core.model import DocumentId, WorkKey
-from docsyncd.engine.index_document import IndexDocument, IndexSettings, Report
-from docsyncd.engine.intake import DOCUMENT, NoticeIntake
+from docsyncd.core.model import DocumentId, HolderId, WorkKey
+from docsyncd.engine.index_document import index_document
+from docsyncd.engine.index_flow import IndexFlow, IndexSettings, Report
+from docsyncd.engine.intake import NoticeIntake
+from docsyncd.engine.keep_collection import keep_collection
 from docsyncd.engine.lease import Lease
 from docsyncd.engine.outcome import Outcome
 from docsyncd.engine.staging import Staging
@@ -193,29 +195,35 @@ def _handlers(
     config: Config, foundation: Foundation, previews: PreviewPool, catalog: Catalog, index: Index
 ) -> Mapping[str, Handler]:
     settings = config.settings
-    flow = IndexDocument(
+    flow = IndexFlow(
         catalog=catalog,
         index=index,
-        names=(settings.index.catalog, settings.index.index),
         ledger=foundation.ledger,
+        intake=foundation.intake,
         staging=foundation.staging,
         previews=previews,
         audit=foundation.audit,
         clock=foundation.clock,
         settings=IndexSettings(
+            catalog=settings.index.catalog,
+            index=settings.index.index,
             live=settings.index.mode == "live",
             previews=settings.previews.enabled,
             first_look=settings.index.first_look,
             give_up_after=settings.index.give_up_after,
             upload_settles=settings.index.upload_settles,
+            collection_grace=settings.index.collection_grace,
             max_deletions_per_hour=settings.audit.max_deletions_per_hour,
         ),
     )
 
     async def document(key: WorkKey, lease: Lease, report: Report) -> Outcome:
-        return await flow.run(DocumentId(key.removeprefix(DOCUMENT)), lease, report)
+        return await index_document(flow, DocumentId(key.removeprefix("doc:")), lease, report)
 
-    return {"doc": document}
+    async def holder(key: WorkKey, lease: Lease, report: Report) -> Outcome:
+        return await keep_collection(flow, HolderId(key.removeprefix("holder:")), lease, report)
+
+    return {"doc": document, "holder": holder}
 
 
 def _jobs(config: Config, foundation: Foundation, catalog: Catalog, index: Index) -> Sequence[Job]:

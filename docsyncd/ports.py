@@ -19,6 +19,7 @@ from docsyncd.core.model import (
     CaseFile,
     CaseFileNumber,
     CollectionId,
+    CollectionStage,
     ContentHash,
     Digests,
     Document,
@@ -26,6 +27,8 @@ from docsyncd.core.model import (
     DocumentStatus,
     Expected,
     FileState,
+    Holder,
+    HolderId,
     IndexedFile,
     IndexFileId,
     IndexStatus,
@@ -121,6 +124,20 @@ class Catalog(Protocol):
     def links(self) -> AsyncIterator[tuple[CollectionId, DocumentId]]:
         """Every pair of an active collection and a linked document. Complete if it ends without an error."""
 
+    async def holder(self, holder: HolderId) -> Holder | None:
+        """The record that stands for a collection, or None if the catalog says that it is gone."""
+
+    def holders(self) -> AsyncIterator[Holder]:
+        """Every record that stands for a collection. Complete if it ends without an error."""
+
+    def holder_documents(self, holder: HolderId) -> AsyncIterator[DocumentId]:
+        """Every document linked to it."""
+
+    async def save_holder(
+        self, holder: Holder, collection: CollectionId | None, stage: CollectionStage, *, expect: Revision | None
+    ) -> None:
+        """Store which collection it stands for, and its stage, in one request."""
+
     async def case_file(self, number: CaseFileNumber) -> CaseFile | None:
         """The case file's record, or None if there is none."""
 
@@ -163,6 +180,9 @@ class Index(Protocol):
 
     def members(self, collection: CollectionId) -> AsyncIterator[Placement]:
         """Every member of a collection. Complete if it ends without an error."""
+
+    async def find_collections(self, tag: str) -> tuple[CollectionId, ...]:
+        """Collections whose name ends with exactly this tag."""
 
     async def create_collection(self, name: str) -> CollectionId:
         """Create a collection; not idempotent (names are not unique): write the id down before going on."""

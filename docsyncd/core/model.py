@@ -61,8 +61,11 @@ class Lane(StrEnum):
     BULK = "bulk"
 
 
+HolderId = NewType("HolderId", str)
+"""A catalog record that stands for a collection, as `<entity>/<id>`."""
+
 WorkKey = NewType("WorkKey", str)
-"""What the queue holds: `doc:<id>` or `case:<number>`."""
+"""What the queue holds: `doc:<id>`, `case:<number>` or `holder:<entity>/<id>`."""
 
 
 def document_key(document: DocumentId) -> WorkKey:
@@ -71,6 +74,10 @@ def document_key(document: DocumentId) -> WorkKey:
 
 def case_file_key(number: CaseFileNumber) -> WorkKey:
     return WorkKey(f"case:{number}")
+
+
+def holder_key(holder: HolderId) -> WorkKey:
+    return WorkKey(f"holder:{holder}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,15 +167,26 @@ class CollectionStage(StrEnum):
 class Membership:
     """One link between a document and a catalog record that stands for a collection.
 
-    :param holder: the linked record, as `<entity>/<id>`.
+    :param holder: the linked record.
     :param collection: its collection in the index; None while none was created.
     :param consent: may this document leave the house for this collection? Asked anew before each upload.
     """
 
-    holder: str
+    holder: HolderId
     collection: CollectionId | None
     stage: CollectionStage
     consent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A catalog record that stands for a collection."""
+
+    id: HolderId
+    name: str
+    collection: CollectionId | None
+    stage: CollectionStage
+    revision: Revision | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

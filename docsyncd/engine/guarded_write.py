@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from docsyncd.core.model import AttachmentId, CollectionId, Digests, Document, DocumentId, IndexFileId
+from docsyncd.core.model import (
+    AttachmentId,
+    CollectionId,
+    CollectionStage,
+    Digests,
+    Document,
+    DocumentId,
+    Holder,
+    IndexFileId,
+)
 from docsyncd.engine.lease import Lease
 from docsyncd.ports import Catalog, Index, Patch, Staged
 from docsyncd.work.audit import Audit
@@ -61,5 +70,23 @@ class GuardedWrite:
         verified = await self._index.file(file) is None
         await self._record("forgotten", document, file=file, verified_absent=verified)
 
+    async def create_collection(self, name: str) -> CollectionId:
+        self._lease.require()
+        collection = await self._index.create_collection(name)
+        await self._append("collection_created", collection=collection)
+        return collection
+
+    async def delete_collection(self, collection: CollectionId) -> None:
+        self._lease.require()
+        await self._index.delete_collection(collection)
+        await self._append("collection_deleted", collection=collection)
+
+    async def save_holder(self, holder: Holder, collection: CollectionId | None, stage: CollectionStage) -> None:
+        self._lease.require()
+        await self._catalog.save_holder(holder, collection, stage, expect=holder.revision)
+
     async def _record(self, event: str, document: DocumentId, **facts: object) -> None:
-        await self._audit.append(event, {"document": document, "trace": self._lease.claim.trace, **facts})
+        await self._append(event, document=document, **facts)
+
+    async def _append(self, event: str, **facts: object) -> None:
+        await self._audit.append(event, {"trace": self._lease.claim.trace, **facts})

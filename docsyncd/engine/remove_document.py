@@ -5,61 +5,42 @@ Design: index-sync.md, 1. The proof is in the audit chain: each call, and that t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
 
 from docsyncd.core import index_plan as plan
 from docsyncd.core.model import DocumentId, IndexFileId, Placement
 from docsyncd.engine.guarded_write import GuardedWrite
+from docsyncd.engine.index_flow import IndexFlow, Report
+from docsyncd.engine.lease import Lease
 from docsyncd.engine.outcome import Done, LookAgain, Outcome
 from docsyncd.engine.survey import UploadUnsettled, resolve_intent, where
 from docsyncd.engine.wording import words
 from docsyncd.errors import SafetyHalt
-from docsyncd.ports import Index
-from docsyncd.work.ledger import Ledger, Recall, StoredFile
-from docsyncd.work.queue import Claim
+from docsyncd.work.ledger import Recall, StoredFile
 
 HOUR = 3600.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemovalSettings:
-    """`per_hour`: documents that may vanish before the rest is held; `catalog`: its name, for the message."""
-
-    live: bool
-    upload_settles: float
-    per_hour: int
-    catalog: str
-
-
 async def remove_document(
-    document: DocumentId,
-    write: GuardedWrite,
-    index: Index,
-    ledger: Ledger,
-    claim: Claim,
-    recall: Recall,
-    settings: RemovalSettings,
-    *,
-    now: datetime,
-    report: Callable[[str], None],
+    flow: IndexFlow, document: DocumentId, lease: Lease, recall: Recall, report: Report
 ) -> Outcome:
     """Withdraw everywhere, forget every file, forget the memory. Raises `SafetyHalt` for valve `mass-deletion`."""
+    settles = flow.settings.upload_settles
     try:
-        memory = await resolve_intent(index, recall.memory, document, now=now, upload_settles=settings.upload_settles)
+        memory = await resolve_intent(flow.index, recall.memory, document, now=flow.clock.now(), upload_settles=settles)
     except UploadUnsettled:
-        return LookAgain(delay=settings.upload_settles / 2, reason="a broken-off upload may still arrive")
+        return LookAgain(delay=settles / 2, reason="a broken-off upload may still arrive")
     files = recall.files() | dict(memory.files)
     if not files:
-        await ledger.forget(document, fence=claim.fence, files=())
+        await flow.ledger.forget(document, fence=lease.claim.fence, files=())
         return Done(summary="deleted", detail="it had nothing in the index")
-    if not settings.live:
+    if not flow.settings.live:
         return Done(summary="observed", detail=f"would remove {len(files)} file(s) of a deleted document")
-    await _require_few_removals(document, ledger, claim, settings)
-    await _take_out(document, write, await where(index, files, recall.collections()), files, report)
-    await ledger.settle_orphans(document, recall.orphans)
-    await ledger.forget(document, fence=claim.fence, files=files)
+    await _require_few_removals(flow, document, lease)
+    placements = await where(flow.index, files, recall.collections())
+    await _take_out(document, flow.write(lease), placements, files, report)
+    await flow.ledger.settle_orphans(document, recall.orphans)
+    await flow.ledger.forget(document, fence=lease.claim.fence, files=files)
     return Done(summary="deleted", detail=f"removed {len(files)} file(s)")
 
 
@@ -68,7 +49,7 @@ async def _take_out(
     write: GuardedWrite,
     placements: tuple[Placement, ...],
     files: Mapping[IndexFileId, StoredFile],
-    report: Callable[[str], None],
+    report: Report,
 ) -> None:
     remaining = dict.fromkeys(files)
     while not isinstance(step := plan.removal_step(placements, remaining), plan.Settled):
@@ -82,12 +63,13 @@ async def _take_out(
                 del remaining[step.file]
 
 
-async def _require_few_removals(document: DocumentId, ledger: Ledger, claim: Claim, settings: RemovalSettings) -> None:
+async def _require_few_removals(flow: IndexFlow, document: DocumentId, lease: Lease) -> None:
     """Valve `mass-deletion`: more than people delete in an hour looks like an accident at the catalog."""
-    count = await ledger.removals(document, window=HOUR)
-    if count > settings.per_hour and not claim.insisted:
+    limit = flow.settings.max_deletions_per_hour
+    count = await flow.ledger.removals(document, window=HOUR)
+    if count > limit and not lease.claim.insisted:
         raise SafetyHalt(
-            f"{count} documents vanished from {settings.catalog} within an hour (limit {settings.per_hour}); "
-            f"if that is right: docsyncd retry {claim.key}",
+            f"{count} documents vanished from {flow.settings.catalog} within an hour (limit {limit}); "
+            f"if that is right: docsyncd retry {lease.claim.key}",
             valve="mass-deletion",
         )

@@ -15,9 +15,10 @@ import structlog
 
 from docsyncd.clock import Clock
 from docsyncd.core import index_tag
-from docsyncd.core.model import CollectionId, DocumentId, IndexedFile, IndexFileId, Lane
+from docsyncd.core.model import CollectionId, DocumentId, IndexedFile, IndexFileId, Lane, Notice, holder_key
 from docsyncd.core.safety import too_many_removals
 from docsyncd.engine.intake import NoticeIntake
+from docsyncd.engine.keep_collection import needs_keeping
 from docsyncd.errors import CollectionGone, SafetyHalt
 from docsyncd.ports import Catalog, Index
 from docsyncd.work.intervals import Intervals
@@ -83,7 +84,10 @@ class Sweeps:
             async for document in self.ledger.documents()
             if set((await self.ledger.recall(document)).memory.wanted) != linked.pop(document, set())
         ]
-        return await self._offer(sorted({*differing, *linked}), topic="sweep.links")
+        keep = [holder_key(holder.id) async for holder in self.catalog.holders() if needs_keeping(holder)]
+        if keep:
+            await self.intake.offer([Notice(key=key, topic="sweep.links") for key in keep], lane=Lane.BULK)
+        return len(keep) + await self._offer(sorted({*differing, *linked}), topic="sweep.links")
 
     async def orphans(self) -> int:
         """Files of the index that carry our tag and are no memory's: their documents look at them and tidy up.

@@ -22,6 +22,7 @@ from docsyncd.core.model import (
     ContentHash,
     Digests,
     DocumentId,
+    HolderId,
     IndexFileId,
 )
 from docsyncd.errors import LeaseLost
@@ -263,6 +264,18 @@ class Ledger:
         return int(results[2])
 
     @_told
+    async def stage_age(self, holder: HolderId) -> float:
+        """Seconds since a holder's present stage was first noted; 0 the first time."""
+        now = self._clock.now().timestamp()
+        await self._redis.hsetnx(self._stages, holder, str(now))
+        return max(0.0, now - float(await self._redis.hget(self._stages, holder) or now))
+
+    @_told
+    async def forget_stage(self, holder: HolderId) -> None:
+        """Its stage asks for nothing any more."""
+        await self._redis.hdel(self._stages, holder)
+
+    @_told
     async def complete(self) -> bool:
         """Has a sweep seen everything since this ledger began? Then an unknown document is a new one."""
         return bool(await self._redis.exists(f"{self._prefix}complete"))
@@ -270,6 +283,10 @@ class Ledger:
     @_told
     async def set_complete(self) -> None:
         await self._redis.set(f"{self._prefix}complete", "1")
+
+    @property
+    def _stages(self) -> str:
+        return f"{self._prefix}stages"
 
     @property
     def _groups(self) -> str:

@@ -14,9 +14,12 @@ from docsyncd.api import (
     Changes,
     Clock,
     CollectionId,
+    CollectionStage,
     Document,
     DocumentId,
     Download,
+    Holder,
+    HolderId,
     Host,
     Membership,
     Patch,
@@ -32,6 +35,7 @@ from .attachments import Attachments, Upload
 from .changes import ChangeFeed
 from .check import Check
 from .config import EspoConfig
+from .holders import Holders
 from .junction import WRITTEN, Junction
 from .links import Links
 from .memberships import Memberships
@@ -87,6 +91,7 @@ class EspoCatalog:
         self._wire = Wire(profile, remote=rest.remote)
         self.layout = Links(rest, profile, consent_field=config.consent_field, only=config.collection_links)
         self._memberships = Memberships(rest, self._wire, self.layout, consent_field=config.consent_field)
+        self._holders = Holders(rest, self._wire, self.layout)
         self._attachments = Attachments(rest, self._wire, chunk=config.upload_chunk)
         self._changes = ChangeFeed(
             rest,
@@ -196,6 +201,20 @@ class EspoCatalog:
 
     def links(self) -> AsyncIterator[tuple[CollectionId, DocumentId]]:
         return self._memberships.pairs()
+
+    async def holder(self, holder: HolderId) -> Holder | None:
+        return await self._holders.one(holder)
+
+    def holders(self) -> AsyncIterator[Holder]:
+        return self._holders.every()
+
+    def holder_documents(self, holder: HolderId) -> AsyncIterator[DocumentId]:
+        return self._holders.documents(holder)
+
+    async def save_holder(
+        self, holder: Holder, collection: CollectionId | None, stage: CollectionStage, *, expect: Revision | None
+    ) -> None:
+        await self._holders.save(holder, collection, stage, expect=expect)
 
     async def case_file(self, number: CaseFileNumber) -> CaseFile | None:
         """The one case file with this number, padded or not (installation-profile, U-11). `Rejected` if there are two."""

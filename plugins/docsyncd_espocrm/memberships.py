@@ -13,6 +13,7 @@ from docsyncd.api import (
     CollectionStage,
     Document,
     DocumentId,
+    HolderId,
     Membership,
     ProtocolViolation,
 )
@@ -99,7 +100,7 @@ class Memberships:
     def _membership(self, link: CollectionLink, holder: Record, allowed: bool | None) -> Membership:
         consent = allowed if allowed is not None else link.has_consent and self._consent(holder)
         return Membership(
-            holder=f"{link.entity}/{self._wire.identifier(holder)}",
+            holder=HolderId(f"{link.entity}/{self._wire.identifier(holder)}"),
             collection=self._note(link, holder),
             stage=self._stage(link, holder),
             consent=consent,

@@ -172,6 +172,9 @@ class XaiIndex:
     def members(self, collection: CollectionId) -> AsyncIterator[Placement]:
         return self._memberships.members(collection)
 
+    async def find_collections(self, tag: str) -> tuple[CollectionId, ...]:
+        return await self._memberships.find(tag)
+
     async def create_collection(self, name: str) -> CollectionId:
         return await self._memberships.create(name)
 

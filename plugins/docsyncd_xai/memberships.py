@@ -48,6 +48,20 @@ class Memberships:
         reply = await self.ask("POST", "/v1/collections", json_body={"collection_name": name})
         return CollectionId(wire.read(wire.WireCollection, reply, remote=self._remote).collection_id)
 
+    async def find(self, tag: str) -> tuple[CollectionId, ...]:
+        """Collections whose name ends with the tag, compared here: what a filter on names matches is not documented."""
+
+        async def fetch(token: str | None) -> Page[wire.WireCollection]:
+            params = {"limit": str(LIMIT), "order": "ORDERING_ASCENDING", "sort_by": "COLLECTIONS_SORT_BY_NAME"}
+            params |= {"pagination_token": token} if token else {}
+            reply = await self.ask("GET", "/v1/collections", params=params)
+            answer = wire.read(wire.WireCollections, reply, remote=self._remote)
+            found = answer.collections
+            return Page(entries=found, first=found[0].collection_id if found else "", token=answer.pagination_token)
+
+        pages = walk(fetch, what="collections", remote=self._remote, short_ends=False)
+        return tuple([CollectionId(each.collection_id) async for each in pages if each.collection_name.endswith(tag)])
+
     async def delete(self, collection: CollectionId) -> None:
         """404 says that it was deleted already."""
         self._definitions.pop(collection, None)

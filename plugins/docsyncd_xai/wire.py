@@ -110,6 +110,11 @@ class WireCollection(_Wire):
     field_definitions: Annotated[tuple[WireFieldDefinition, ...], _NO_LIST] = ()
 
 
+class WireCollections(_Wire):
+    collections: Annotated[tuple[WireCollection, ...], _NO_LIST] = ()
+    pagination_token: str | None = None
+
+
 class WireKey(_Wire):
     """What `GET /v1/api-key` says of the inference key."""
 

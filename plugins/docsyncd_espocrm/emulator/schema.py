@@ -138,7 +138,7 @@ class EntityType:
                 (plain if len(shown) == 1 else related).append(entry)
         if self.optimistic_concurrency:
             plain.append(_system("versionNumber", "int"))
-        head = [_system("id", "varchar")]
+        head = [_system("id", "int" if self.numeric_ids else "varchar")]
         if plain and plain[0].name == "name":
             head.append(plain.pop(0))
         return {entry.name: entry for entry in (*head, _system("deleted", "bool"), *plain, *related)}
