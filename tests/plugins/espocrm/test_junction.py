@@ -50,6 +50,17 @@ async def test_reading_rows_costs_one_request(tmp_path: Path) -> None:
         assert at.requests_since(start) == [f"GET /CDokumente/{filed}", f"GET /{ROWS}"]
 
 
+async def test_a_document_in_many_collections_is_read_whole(tmp_path: Path) -> None:
+    async with connected(tmp_path, emulator(), consent_field="", page_size=3) as at:
+        filed = at.world.add_document("Klage.pdf", PDF)
+        collections = tuple(CollectionId(f"c{number:02}") for number in range(13))
+        for collection in collections:
+            at.link(filed, at.knowledge(collection))
+        patch = Patch(index_status=IndexStatus.SYNCED, values={**PLACED, "collections": collections})
+        saved = await at.catalog.save(await at.read(filed), patch, expect=None)
+        assert saved.collections == collections
+
+
 async def test_rows_of_other_collections_do_not_read_synced(tmp_path: Path) -> None:
     async with connected(tmp_path, emulator(), consent_field="") as at:
         filed = at.world.add_document("Klage.pdf", PDF)

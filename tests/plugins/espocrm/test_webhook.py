@@ -8,12 +8,20 @@ import hmac
 import json
 from pathlib import Path
 
+import aiohttp
 import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 
 from docsyncd.api import ConfigError, Decoded, SignatureRefused
 from docsyncd.secrets import Secret
+from docsyncd.testing.emulation import serve
 from docsyncd_espocrm.config import EspoConfig
+from docsyncd_espocrm.emulator import EspoEmulator
+from docsyncd_espocrm.rest import is_identifier
 from docsyncd_espocrm.webhook import decode, webhooks
+from tests.plugins.espocrm.connected import connected
 
 WEBHOOK = "6b01d452cf2575ea9"
 KEY = b"85e2a27ad2931a82f4d6760c00210e56"
@@ -125,6 +133,61 @@ def test_an_item_without_usable_id_is_skipped_and_counted(item: object) -> None:
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[{", b"null", b'"text"', b"17", b"[" * 100_000])
 def test_a_signed_body_that_cannot_be_decoded_says_so(body: bytes) -> None:
     assert read(body) == Decoded(malformed=True)
+
+
+@given(body=st.binary(max_size=200), claimed=st.binary(max_size=120))
+def test_no_request_from_outside_gets_further_than_its_signature(body: bytes, claimed: bytes) -> None:
+    header = base64.b64encode(claimed).decode()
+    with pytest.raises(SignatureRefused):
+        read(body, {"signature": header, "x-signature": header})
+
+
+@given(
+    items=st.lists(
+        st.recursive(st.none() | st.integers() | st.text(), st.lists) | st.dictionaries(st.text(), st.text())
+    )
+)
+def test_every_item_of_a_signed_batch_is_either_noticed_or_counted(items: list[object]) -> None:
+    decoded = read(json.dumps(items).encode())
+    named = [str(item["id"]) for item in items if isinstance(item, dict) and is_identifier(item.get("id", ""))]
+    assert keys_of(decoded) == [f"doc:{each}" for each in dict.fromkeys(named)]
+    assert decoded.skipped == len(items) - len(named)
+    assert not decoded.malformed
+
+
+async def test_what_espocrm_sends_is_understood(tmp_path: Path) -> None:
+    """The emulator's own job posts to a listener that does nothing but decode."""
+    espo = EspoEmulator(webhook_period=None)
+    received: list[tuple[str, Decoded]] = []
+    secrets: dict[str, list[bytes]] = {}
+
+    async def listen(request: web.Request) -> web.Response:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        topic = f"vmh.document.{request.match_info['event']}"
+        received.append((topic, decode(secrets, topic, headers, await request.read())))
+        return web.Response()
+
+    listener = web.Application()
+    listener.add_routes([web.post("/vmh/webhook/document/{event}", listen)])
+    async with connected(tmp_path, espo) as at, serve(listener) as address, aiohttp.ClientSession() as session:
+        for event in ("create", "update", "delete"):
+            hook = {"event": f"Document.{event}", "url": f"{address}/vmh/webhook/document/{event}"}
+            async with session.post(
+                f"{at.config.api_url}/Webhook", json=hook, headers={"X-Api-Key": espo.api_key}
+            ) as answer:
+                record = await answer.json()
+                secrets[record["id"]] = [record["secretKey"].encode()]
+        documents = [at.world.add_document(f"Klage {number}.pdf", b"%PDF-1.4") for number in range(3)]
+        for _time in range(2):
+            at.world.update("Document", documents[0], name=f"Klage {_time} neu")
+        at.world.delete("Document", documents[2])
+        await espo.deliver()
+    noticed = {topic: keys_of(decoded) for topic, decoded in received}
+    assert noticed == {
+        "vmh.document.create": [f"doc:{each}" for each in documents],
+        "vmh.document.update": [f"doc:{documents[0]}"],
+        "vmh.document.delete": [f"doc:{documents[2]}"],
+    }
 
 
 def test_the_configured_urls_have_one_topic_each(tmp_path: Path) -> None:
