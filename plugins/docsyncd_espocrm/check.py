@@ -84,15 +84,17 @@ class Check:
             expected[self._profile.junction.entity] = list(junction_fields(self._profile))
         return expected
 
-    def _rights(self, layout: Layout | None) -> Mapping[str, Sequence[str]]:
-        """By entity, the actions that we need."""
-        needed: dict[str, Sequence[str]] = {self._profile.document.entity: ("read", "edit")}
+    def _rights(self, layout: Layout | None) -> Mapping[str, Mapping[str, Severity]]:
+        """By entity, the actions that we need, and how bad it is to lack one."""
+        read, write = {"read": Severity.ERROR}, {"read": Severity.ERROR, "edit": Severity.ERROR}
+        needed: dict[str, Mapping[str, Severity]] = {self._profile.document.entity: write}
         if layout is not None:
-            needed |= {link.entity: ("read",) for link in layout.collections}
+            # Edit stores the id of a collection that was created; those that exist already are served without it.
+            needed |= {link.entity: {**read, "edit": Severity.WARNING} for link in layout.collections}
             if layout.case_file is not None:
-                needed[layout.case_file.entity] = ("read",)
+                needed.setdefault(layout.case_file.entity, read)
         if self._profile.junction is not None:
-            needed[self._profile.junction.entity] = ("read", "edit")
+            needed[self._profile.junction.entity] = write
         return needed
 
     async def _webhooks(self) -> Sequence[Finding]:
@@ -111,21 +113,22 @@ class Check:
         return webhook_findings(self._config, hooks)
 
 
-def right_findings(acl: Mapping[str, Any], needed: Mapping[str, Sequence[str]]) -> list[Finding]:
+def right_findings(acl: Mapping[str, Any], needed: Mapping[str, Mapping[str, Severity]]) -> list[Finding]:
     """May the API user do what we do, with every record? A record that it cannot see looks as if it did not exist."""
     found: list[Finding] = []
     for entity, actions in needed.items():
         granted = acl.get(entity)
-        for action in actions:
+        for action, severity in actions.items():
             level = granted.get(action, "no") if isinstance(granted, Mapping) else "all" if granted is True else "no"
             level = _LEVELS.get(level, level)
             if level == "all":
                 continue
+            missing = level in ("no", False)
             found.append(
                 Finding(
                     subject=f"right to {action} {entity}",
-                    severity=Severity.ERROR if level in ("no", False) else Severity.WARNING,
-                    message="is missing" if level in ("no", False) else f"covers only {level}: the rest stays unseen",
+                    severity=severity if missing else Severity.WARNING,
+                    message="is missing" if missing else f"covers only {level}: the rest stays unseen",
                     fix=f"Set {action} of {entity} to “all” in the API user's role.",
                 )
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from docsyncd.api import CollectionId, CollectionStage, DocumentId, Holder, HolderId, ProtocolViolation, Revision
+from docsyncd.api import CollectionId, CollectionStage, DocumentId, Holder, HolderId, PreconditionFailed, Revision
 
 from .links import CollectionLink, Links
 from .memberships import linked_with
@@ -51,9 +51,14 @@ class Holders:
     async def save(
         self, holder: Holder, collection: CollectionId | None, stage: CollectionStage, *, expect: Revision | None
     ) -> None:
+        """One look and one PUT. `PreconditionFailed` if the record is no longer what `holder` says.
+
+        Without versions nothing else keeps a stage that a person set meanwhile from being written over.
+        """
         link, identifier = await self._link(holder.id)
-        if link is None:
-            raise ProtocolViolation(f"{holder.id} stands for no collection any more", remote=self._rest.remote)
+        now = await self.one(holder.id)
+        if link is None or now is None or (now.collection, now.stage) != (holder.collection, holder.stage):
+            raise PreconditionFailed(f"{holder.id} was changed by somebody else", remote=self._rest.remote)
         names = self._wire.profile.collection
         body: dict[str, Any] = {names.id: collection}
         if link.has_stage and stage is not holder.stage:

@@ -29,6 +29,7 @@ from docsyncd.core.model import (
     Document,
     DocumentId,
     DocumentStatus,
+    Holder,
     IndexStatus,
     Membership,
     Revision,
@@ -347,6 +348,29 @@ class CatalogContract:
         assert {pair for pair in found if pair[0] == "collection_f"} == {("collection_f", each) for each in made}
         assert "collection_g" not in {collection for collection, _document in found}
 
+    async def test_a_fresh_record_gets_its_collection(self, world: CatalogWorld) -> None:
+        document = await world.add_document("Wissen.txt", TEXT)
+        identifier = await world.add_holder(None, CollectionStage.NEW)
+        await world.link(document, identifier)
+        fresh = await self._holder(world, identifier)
+        assert (fresh.collection, fresh.stage) == (None, CollectionStage.NEW)
+        assert [each async for each in world.catalog.holder_documents(fresh.id)] == [document]
+        created = CollectionId("collection_h")
+        await world.catalog.save_holder(fresh, created, CollectionStage.ACTIVE, expect=fresh.revision)
+        kept = await world.catalog.holder(fresh.id)
+        assert kept is not None
+        assert (kept.name, kept.collection, kept.stage) == (fresh.name, created, CollectionStage.ACTIVE)
+
+    async def test_a_record_that_somebody_else_gave_a_collection_is_not_written_over(self, world: CatalogWorld) -> None:
+        fresh = await self._holder(world, await world.add_holder(None, CollectionStage.NEW))
+        first, second = CollectionId("collection_i"), CollectionId("collection_j")
+        await world.catalog.save_holder(fresh, first, CollectionStage.ACTIVE, expect=fresh.revision)
+        with pytest.raises(PreconditionFailed):
+            await world.catalog.save_holder(fresh, second, CollectionStage.ACTIVE, expect=fresh.revision)
+        kept = await world.catalog.holder(fresh.id)
+        assert kept is not None
+        assert kept.collection == first
+
     async def test_a_case_file_is_found_by_its_number(self, world: CatalogWorld) -> None:
         admitted, number = await world.add_case_file()
         refused, other = await world.add_case_file(admitted=False)
@@ -370,6 +394,10 @@ class CatalogContract:
         )
         await world.catalog.save(before, placed, expect=expect)
         return document, collection
+
+    async def _holder(self, world: CatalogWorld, identifier: str) -> Holder:
+        (found,) = [each async for each in world.catalog.holders() if each.id.endswith(f"/{identifier}")]
+        return found
 
     async def _consent(self, world: CatalogWorld, document: Document) -> bool:
         (membership,) = await world.catalog.memberships(document)

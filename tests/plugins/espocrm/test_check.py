@@ -82,6 +82,7 @@ def _shorter(world: World) -> None:
         ),
         (_shorter, Severity.ERROR, "holds 32 characters, needed are 64"),
         (_denied("Document", "edit", "no"), Severity.ERROR, "right to edit Document: is missing"),
+        (_denied("CAIKnowledge", "edit", "no"), Severity.WARNING, "right to edit CAIKnowledge: is missing"),
         (_denied("CAIKnowledge", "read", "own"), Severity.WARNING, "covers only own"),
         (_hidden("CAkten"), Severity.ERROR, "entity CAkten: does not exist, or the API user's role hides it"),
         (_hidden("Webhook"), Severity.WARNING, "webhooks: cannot be listed"),
