@@ -65,7 +65,7 @@ class ListenerConfig(Table):
 
 class AdminConfig(Table):
     control_socket: Path | None = None
-    """Socket of the commands. Default: `control.sock` in $RUNTIME_DIRECTORY, else in `daemon.state_dir`."""
+    """Socket of the commands. Default: `control.sock` in `daemon.state_dir`."""
     operators: str = "docsyncd-operators"
     """Group whose members may act (sync, retry, pause); everybody who can open the socket may look."""
 
