@@ -6,7 +6,7 @@ One row per link, made and removed by EspoCRM with the link itself. The rows are
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -70,8 +70,8 @@ class Junction:
         """
         if patch.index_status is None and WRITTEN.isdisjoint(patch.values):
             return
-        rows = await self._rows(document)
         collections = patch.values.get("collections")
+        rows = await self._rows(document, wanted=collections or ())
         missing = set(collections or ()) - {row.collection for row in rows}
         if missing:
             raise PreconditionFailed(
@@ -82,15 +82,20 @@ class Junction:
             if body:
                 await self._rest.put(self._row_path(document, row), self._stamped(body, now))
 
-    async def _rows(self, document: Document) -> Sequence[Row]:
+    async def _rows(self, document: Document, *, wanted: Collection[str] = ()) -> Sequence[Row]:
+        """The rows; which collections they stand for is read again if what we remember cannot be right."""
         where = [equals(self._names.document, document.id)]
         path = self._rest.route(self._names.rows_route, entity=self._names.entity, document=document.id)
-        records = [record async for record in self._rest.walk(path, select=self._selected(), where=where)]
-        if any(
-            (self._names.holder_entity, self._holder(each)) not in self._memberships.collection_of for each in records
-        ):
+        found = self._rest.walk(path, select=self._selected(), where=where)
+        # A route of the installation's own may not know `where`.
+        records = [each async for each in found if text(each, self._names.document) in (None, document.id)]
+        rows = [self._row(record) for record in records]
+        unseen = any((self._names.holder_entity, row.holder) not in self._memberships.collection_of for row in rows)
+        outdated = any(row.index_file is not None and row.collection is None for row in rows)
+        if unseen or outdated or not {*wanted} <= {row.collection for row in rows}:
             await self._memberships.refresh_collections(self._names.holder_entity)
-        return [self._row(record) for record in records]
+            rows = [self._row(record) for record in records]
+        return rows
 
     def _row(self, record: Record) -> Row:
         names, holder, index_file = self._names, self._holder(record), text(record, self._names.index_file)
@@ -153,7 +158,7 @@ class Junction:
 
     def _selected(self) -> tuple[str, ...]:
         names = self._names
-        every = (names.holder, names.index_file, names.status, names.indexed_hash)
+        every = (names.document, names.holder, names.index_file, names.status, names.indexed_hash)
         return tuple(name for name in every if name)
 
 

@@ -24,7 +24,7 @@ from .wire import Record, Wire
 
 
 class Memberships:
-    """Reads links and consent. `collection_of` remembers which collection a holder has: an id that, once given, stays."""
+    """Reads links and consent. `collection_of` remembers which collection each holder had when it was last seen."""
 
     def __init__(self, rest: Rest, wire: Wire, links: Links, *, consent_field: str) -> None:
         self._rest = rest
@@ -32,7 +32,7 @@ class Memberships:
         self._links = links
         self._consent_field = consent_field
         self._names = wire.profile.document
-        self.collection_of: dict[tuple[str, str], CollectionId] = {}
+        self.collection_of: dict[tuple[str, str], CollectionId | None] = {}
 
     async def of(self, document: Document) -> tuple[Membership, ...]:
         """One request per link, and one for the case file. `Rejected` if one of them is refused."""
@@ -119,11 +119,8 @@ class Memberships:
         return self._wire.collection_stage(holder, has_stage=link.has_stage)
 
     def _note(self, link: CollectionLink, holder: Record) -> CollectionId | None:
-        key, collection = (link.entity, self._wire.identifier(holder)), self._wire.collection(holder)
-        if collection is None:
-            self.collection_of.pop(key, None)
-        else:
-            self.collection_of[key] = collection
+        collection = self._wire.collection(holder)
+        self.collection_of[link.entity, self._wire.identifier(holder)] = collection
         return collection
 
     def _selected(self, link: CollectionLink) -> tuple[str, ...]:

@@ -192,7 +192,7 @@ class Rest:
 
     async def first(self, path: str, **search: Any) -> Sequence[Record]:
         """One page; says nothing about whether there are more."""
-        records, _more = await self._page(path, 0, search)
+        records, _more = await self.page(path, **search)
         return records
 
     async def walk(
@@ -206,8 +206,8 @@ class Rest:
         after: str | None = None
         while True:
             beyond = [*where] if after is None else [*where, {"type": "greaterThan", "attribute": "id", "value": after}]
-            records, more = await self._page(
-                path, 0, {"select": sorted({"id", *select}), "where": beyond, "orderBy": "id", "order": "asc"}
+            records, more = await self.page(
+                path, select=sorted({"id", *select}), where=beyond, orderBy="id", order="asc"
             )
             for record in records:
                 yield record
@@ -219,17 +219,18 @@ class Rest:
             after = last
 
     async def page(self, path: str, **search: Any) -> tuple[Sequence[Record], bool]:
-        """The first page of a search, and whether there is more behind it."""
-        return await self._page(path, 0, search)
+        """The first page of a search, and whether there is more behind it.
 
-    async def _page(self, path: str, offset: int, search: Mapping[str, Any]) -> tuple[Sequence[Record], bool]:
-        """`total` -1 says that there is more, -2 that there is not (X-No-Total); a count says it by its size."""
-        asked = {"maxSize": self.page_size, "offset": offset, **search}
-        answer = self.mapping(await self.get(path, {"searchParams": json.dumps(asked, separators=(",", ":"))}))
-        records, total = answer.get("list"), answer.get("total")
+        `total` -1 says that there is more, -2 that there is not (X-No-Total); a count says it by its size. A route of the
+        installation's own may answer a bare list.
+        """
+        asked = {"maxSize": self.page_size, "offset": 0, **search}
+        answer = await self.get(path, {"searchParams": json.dumps(asked, separators=(",", ":"))})
+        whole = {"list": answer} if isinstance(answer, list) else self.mapping(answer)
+        records = whole.get("list")
         if not isinstance(records, list) or not all(isinstance(record, dict) for record in records):
             raise ProtocolViolation(f"GET {path} answered a list without records", remote=self.remote)
-        more = _more(total, offset + len(records), full=len(records) >= int(asked["maxSize"]))
+        more = _more(whole.get("total"), len(records), full=len(records) >= int(asked["maxSize"]))
         if more and not records:
             raise ProtocolViolation(f"GET {path} says that there is more and shows nothing", remote=self.remote)
         return records, more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from docsyncd.api import CollectionId, IndexStatus, Patch, PreconditionFailed
 from docsyncd.testing.contracts.catalog import BLAKE3, webp
+from docsyncd.testing.emulation import Fault, on
 from docsyncd_espocrm.emulator import EspoEmulator
 from tests.plugins.espocrm.connected import Connected, connected
 
@@ -48,6 +50,19 @@ async def test_reading_rows_costs_one_request(tmp_path: Path) -> None:
         start = at.espo.requests.last
         await at.read(filed)
         assert at.requests_since(start) == [f"GET /CDokumente/{filed}", f"GET /{ROWS}"]
+
+
+async def test_a_collection_that_was_created_meanwhile_is_known(tmp_path: Path) -> None:
+    async with connected(tmp_path, emulator(), consent_field="") as at:
+        filed, holder = at.world.add_document("Klage.pdf", PDF), at.knowledge(None, "new")
+        at.link(filed, holder)
+        document = await at.read(filed)
+        start = at.espo.requests.last
+        await at.read(filed)
+        assert len(at.requests_since(start)) == 2
+        at.world.update("CAIKnowledge", holder, datenbankId="c1", aktivierungsstatus="active")
+        saved = await at.catalog.save(document, Patch(index_status=IndexStatus.SYNCED, values=PLACED), expect=None)
+        assert saved.collections == ("c1",)
 
 
 async def test_a_document_in_many_collections_is_read_whole(tmp_path: Path) -> None:
@@ -145,10 +160,23 @@ async def test_equal_values_are_not_written_again(tmp_path: Path) -> None:
 
 
 async def test_the_installations_own_routes_can_be_configured(tmp_path: Path) -> None:
-    names = {"junction": {"rows_route": "/{entity}", "row_route": "/CAIKnowledgeCDokumente/{row}"}}
-    async with connected(tmp_path, emulator(), consent_field="", names=names) as at:
-        filed = at.world.add_document("Klage.pdf", PDF)
-        at.link(filed, at.knowledge("c1"))
+    routes = {"rows_route": "/JunctionData/{document}/knowledge", "row_route": "/{entity}/{row}"}
+    async with connected(tmp_path, emulator(), consent_field="", names={"junction": routes}) as at:
+        filed, other, holder = (
+            at.world.add_document("Klage.pdf", PDF),
+            at.world.add_document("andere.pdf", PDF),
+            at.knowledge("c1"),
+        )
+        at.link(filed, holder)
+        at.link(other, holder)
+
+        async def answer(_request: object) -> None:
+            fault.body = json.dumps(at.world.records(ROWS)).encode()
+
+        route = on("GET", f"/JunctionData/{filed}/knowledge")
+        fault = at.espo.faults.add(Fault(match=route, before=answer, status=200, times=None))
         document = await at.read(filed)
         saved = await at.catalog.save(document, Patch(index_status=IndexStatus.SYNCED, values=PLACED), expect=None)
         assert saved.index_file == "file-1"
+        written = {row["cDokumenteId"]: row["aiDocumentId"] for row in at.world.records(ROWS)}
+        assert written == {filed: "file-1", other: None}
