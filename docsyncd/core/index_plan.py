@@ -327,7 +327,9 @@ def _target(view: View) -> Save:
                 values={**common, **nowhere, "index_error": view.refusal},
             )
     if any(p.collection in left_alone(view) for p in view.placements):
-        return Save(status=None, index_status=None, values=common)
+        # What is left alone says what it said; but nobody works on it, and an interrupted run left `syncing`.
+        interrupted = view.document.index_status is IndexStatus.SYNCING
+        return Save(status=None, index_status=IndexStatus.NONE if interrupted else None, values=common)
     claims_success = view.document.status in (DocumentStatus.SYNCED, DocumentStatus.FAILED)
     return Save(
         status=DocumentStatus.NONE if claims_success else None,
