@@ -206,7 +206,7 @@ async def _play(show: Show, live: Live) -> bool:
     await _until(show, live, _half_done)
     show.note = "kill -9, and a new start"
     await show.daemon.kill_and_restart()
-    changed, deleted = _chosen(show.items)
+    changed, deleted = _chosen(show)
     if changed is not None:
         show.note = f"a new version of {changed.name}"
         changed.content += b"\n"
@@ -228,9 +228,11 @@ def _half_done(show: Show) -> bool:
     return 2 * sum(bool(item.status) for item in show.items) >= len(show.items)
 
 
-def _chosen(items: Sequence[Item]) -> tuple[Item | None, Item | None]:
+def _chosen(show: Show) -> tuple[Item | None, Item | None]:
     """Which one changes and which one goes: the first and the middle one of those that can be indexed."""
-    indexable = [item for item in items if item.document and item.status != UNSUPPORTED]
+    indexable = [
+        item for item in show.items if item.document and show.index.refusal(item.name, len(item.content)) is None
+    ]
     return (indexable[0] if indexable else None, indexable[len(indexable) // 2] if len(indexable) > 1 else None)
 
 

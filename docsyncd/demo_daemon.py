@@ -52,6 +52,10 @@ class DaemonProcess:
             raise DocsyncdError("the daemon is not running")
         return self._process.pid
 
+    @property
+    def is_alive(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
     async def start(self) -> None:
         """Start it and wait until it answers; `DocsyncdError` with the end of its log if it does not."""
         with self.log.open("ab") as log:
@@ -140,11 +144,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def write_toml(folder: Path, listener: str, connectors: Mapping[str, Mapping[str, Any]], **index: Any) -> Path:
-    """A whole configuration for a run on this machine, with the embedded queue; `index` overrides keys of `[index]`."""
+def write_toml(
+    folder: Path,
+    listener: str,
+    connectors: Mapping[str, Mapping[str, Any]],
+    *,
+    queue: Mapping[str, Any] | None = None,
+    **index: Any,
+) -> Path:
+    """A whole configuration for a run on this machine, with the embedded queue; `queue` and `index` override keys of theirs."""
     tables: dict[str, Any] = {
         "daemon": {"state_dir": str(folder / "state"), "log_format": "json"},
-        "queue": {"lease": 5.0},
+        "queue": {"lease": 5.0, **(queue or {})},
         "listener": {"bind": listener},
         "index": {"mode": "live", "poll_every": 5.0, "first_look": 0.5, "upload_settles": 1.0, **index},
     }

@@ -21,6 +21,8 @@ from docsyncd_espocrm.emulator.world import World
 CHUNK = 3 * 1024 * 1024
 """Bytes of one chunk of an upload, below EspoCRM's own 4 MiB."""
 
+LAWYER = {"Authorization": aiohttp.encode_basic_auth("anwalt", "anwalt")}
+
 
 class People:
     """Satisfies `docsyncd.testing.stage.CatalogStage` for the seed profile."""
@@ -118,7 +120,7 @@ class People:
     async def _chunk(self, attachment: str, body: str) -> None:
         self.asked_by_people += 1
         async with (
-            aiohttp.ClientSession(auth=aiohttp.BasicAuth("anwalt", "anwalt")) as session,
+            aiohttp.ClientSession(headers=LAWYER) as session,
             session.post(f"{self._url}{BASE}/Attachment/chunk/{attachment}", data=body) as reply,
         ):
             if reply.status // 100 != 2:
@@ -127,10 +129,9 @@ class People:
     async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None, *, api_key: str = "") -> Any:
         """As the lawyer, or as the API user whose key it is."""
         self.asked_by_people += 1
-        auth = None if api_key else aiohttp.BasicAuth("anwalt", "anwalt")
-        headers = {"X-Api-Key": api_key} if api_key else {}
+        headers = {"X-Api-Key": api_key} if api_key else LAWYER
         async with (
-            aiohttp.ClientSession(auth=auth, headers=headers) as session,
+            aiohttp.ClientSession(headers=headers) as session,
             session.request(method, f"{self._url}{BASE}{path}", json=body) as reply,
         ):
             if reply.status // 100 != 2:
