@@ -59,7 +59,7 @@ async def floor(client: Redis) -> dict[str, float]:
     add, claim, finish = [await client.script_load(text) for text in (FLOOR_ADD, FLOOR_CLAIM, FLOOR_FINISH)]
     return {
         "add": await measure(lambda n: client.evalsha(add, 1, "bench:floor", n, f"doc:{n:017x}"), COUNT),
-        "claim": await measure(lambda n: client.evalsha(claim, 1, "bench:floor"), COUNT),
+        "claim": await measure(lambda _: client.evalsha(claim, 1, "bench:floor"), COUNT),
         "finish": await measure(lambda n: client.evalsha(finish, 1, "bench:floor", f"doc:{n:017x}"), COUNT),
     }
 

@@ -71,7 +71,7 @@ class Worker:
         try:
             await self.run(claim)
         except LeaseLost:
-            self.write("refused", claim, time.monotonic())
+            self.write("lost", claim, time.monotonic())
         finally:
             del self.held[claim]
 
@@ -82,14 +82,18 @@ class Worker:
             await anyio.sleep(self.chance.uniform(0.001, 0.05))
             self.effect(claim, version if verdict is Verdict.DONE else None)
         sent_at = time.monotonic()
-        await self.queue.finish(claim, verdict, error="bad luck")
+        try:
+            await self.queue.finish(claim, verdict, error="bad luck")
+        except LeaseLost:
+            self.write("refused", claim, sent_at)
+            return
         self.write("accepted", claim, sent_at)
 
     def effect(self, claim: Claim, version: int | None) -> None:
-        """No effect without a lease that surely holds."""
+        """No effect without a lease that surely holds; a run that could not have its effect reports nothing."""
         now = time.monotonic()
         if now >= self.held[claim]:
-            return
+            raise LeaseLost(f"The lease of {claim.key} may have run out.")
         self.write("effect", claim, now)
         seen = self.folder / "seen" / claim.key
         if version is not None and (not seen.exists() or int(seen.read_text()) < version):

@@ -84,9 +84,11 @@ class Chaos:
         """Changes, each with its notice."""
         while True:
             for key in self.chance.sample(KEYS, 3):
-                self.change(key)
                 group = str(int(key.partition(":")[2]) % 5) if key.startswith("doc:") else ""
-                await self.add([Offer(key=key, lane=self.chance.choice(list(Lane)), group=group)])
+                offer = Offer(key=key, lane=self.chance.choice(list(Lane)), group=group)
+                with anyio.CancelScope(shield=True):  # no change without its notice, at the end, too
+                    self.change(key)
+                    await self.add([offer])
             await anyio.sleep(0.02)
 
     async def sweep(self) -> None:
