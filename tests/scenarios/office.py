@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from docsyncd_espocrm.emulator import EspoEmulator
-from docsyncd_xai.emulator import Behaviour, XaiEmulator
 
 from docsyncd.demo_daemon import DaemonProcess, free_port, write_toml
 from docsyncd.errors import DocsyncdError
 from docsyncd.hashing import digest_bytes
 from docsyncd.testing.emulation import serve_emulator
+from docsyncd_espocrm.emulator import EspoEmulator
+from docsyncd_xai.emulator import Behaviour, XaiEmulator
 
 PATIENCE = 45.0
 """Seconds that a scenario waits for the world to converge; a healthy one needs one or two."""
