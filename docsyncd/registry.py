@@ -70,8 +70,12 @@ def load(points: Iterable[EntryPoint] | None = None, *, disabled: Collection[str
         except Exception as error:  # noqa: BLE001 - an import may fail in any way; it is reported, and refused if needed
             broken.append(Broken(name=point.name, source=source, reason=f"{type(error).__name__}: {error}"))
             continue
-        manager.register(module, name=point.name)
+        _refuse_second(manager, module, point.name, source, sources)
         sources[point.name] = source
+        try:
+            manager.register(module, name=point.name)
+        except pluggy.PluginValidationError as error:
+            raise PluginError(f"{_named(point.name, sources)} does not fit the hooks: {error}") from error
     _refuse_misspelt_hooks(manager, sources)
     _refuse_coroutines(manager, sources)
     return Registry(
@@ -84,6 +88,15 @@ def load(points: Iterable[EntryPoint] | None = None, *, disabled: Collection[str
 
 def _named(name: str, sources: Mapping[str, str]) -> str:
     return f"plugin {name} ({sources[name]})"
+
+
+def _refuse_second(
+    manager: pluggy.PluginManager, module: object, name: str, source: str, sources: Mapping[str, str]
+) -> None:
+    """Two entry points of one name, or of one module: whose word would count?"""
+    for known, plugin in manager.list_name_plugin():
+        if known == name or plugin is module:
+            raise PluginError(f"plugin {name} ({source}) is installed already, as {_named(known, sources)}")
 
 
 def _refuse_misspelt_hooks(manager: pluggy.PluginManager, sources: Mapping[str, str]) -> None:
@@ -115,7 +128,7 @@ def _collected(manager: pluggy.PluginManager, hook: str, kind: type[Any], source
     owners: dict[str, str] = {}
     for implementation in getattr(manager.hook, hook).get_hookimpls():
         name = implementation.plugin_name
-        for value in implementation.function() or ():
+        for value in _declared(implementation, sources):
             if not isinstance(value, kind):
                 raise PluginError(f"{_named(name, sources)} yields a {type(value).__name__} from {hook}")
             if value.name in found:
@@ -125,3 +138,14 @@ def _collected(manager: pluggy.PluginManager, hook: str, kind: type[Any], source
             found[value.name] = value
             owners[value.name] = name
     return dict(sorted(found.items()))
+
+
+def _declared(implementation: pluggy.HookImpl, sources: Mapping[str, str]) -> Sequence[object]:
+    """What one plugin says. Its own failure to say it (a late import) is told with its name."""
+    try:
+        declared: Any = implementation.function()
+        return tuple(declared or ())
+    except Exception as error:
+        plugin = _named(implementation.plugin_name, sources)
+        hook = implementation.function.__name__
+        raise PluginError(f"{plugin} fails in {hook}: {type(error).__name__}: {error}") from error
