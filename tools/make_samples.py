@@ -13,10 +13,14 @@ from reportlab.pdfgen.canvas import Canvas
 FOLDER = Path(__file__).parent.parent / "docsyncd" / "samples"
 
 PARAGRAPHS = (
-    "In dem Rechtsstreit Müller gegen Schulze wird beantragt, die Beklagte zu verurteilen, an den Kläger 4.812,50 Euro "
-    "nebst Zinsen zu zahlen.",
-    "Der Kläger ist Eigentümer des Grundstücks in der Goethestraße 7. Die Beklagte errichtete im Frühjahr eine Mauer, "
-    "die 40 cm über die Grenze ragt.",
+    (
+        "In dem Rechtsstreit Müller gegen Schulze wird beantragt, die Beklagte zu verurteilen, an den Kläger "
+        "4.812,50 Euro nebst Zinsen zu zahlen."
+    ),
+    (
+        "Der Kläger ist Eigentümer des Grundstücks in der Goethestraße 7. Die Beklagte errichtete im Frühjahr eine "
+        "Mauer, die 40 cm über die Grenze ragt."
+    ),
     "Die Beklagte wurde mit Schreiben vom 3. März zur Beseitigung aufgefordert. Eine Reaktion blieb aus.",
 )
 

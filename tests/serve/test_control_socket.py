@@ -211,8 +211,8 @@ async def test_a_daemon_that_stops_tells_its_clients(path: Path) -> None:
 
 async def test_the_socket_is_for_its_user_and_group_and_goes_with_the_daemon(path: Path) -> None:
     async with serving(path):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o660  # noqa: ASYNC240
-    assert not path.exists()  # noqa: ASYNC240
+        assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    assert not path.exists()
 
 
 async def test_what_a_killed_daemon_left_is_replaced(path: Path) -> None:
@@ -232,11 +232,11 @@ async def test_a_daemon_that_answers_is_not_pushed_aside(path: Path) -> None:
 
 
 async def test_a_file_in_the_way_is_left_alone(path: Path) -> None:
-    path.write_text("a lawyer's note")  # noqa: ASYNC240
+    path.write_text("a lawyer's note")
     with pytest.raises(ConfigError, match="is no socket"):
         async with serving(path):
             pass
-    assert path.read_text() == "a lawyer's note"  # noqa: ASYNC240
+    assert path.read_text() == "a lawyer's note"
 
 
 async def test_a_path_beyond_what_the_kernel_takes_is_refused_with_its_length(path: Path) -> None:
@@ -317,7 +317,7 @@ async def as_somebody_else(path: Path, command: str, *groups: int) -> str:
 @as_root
 async def test_everybody_who_can_connect_may_look(path: Path) -> None:
     async with serving(path):
-        path.chmod(0o666)  # noqa: ASYNC240
+        path.chmod(0o666)
         assert "'waiting': 3" in await as_somebody_else(path, "status")
 
 
@@ -325,7 +325,7 @@ async def test_everybody_who_can_connect_may_look(path: Path) -> None:
 async def test_acting_is_for_operators_and_the_refusal_says_how_to_become_one(path: Path) -> None:
     log = LogCapture()
     async with serving(path, log=log):
-        path.chmod(0o666)  # noqa: ASYNC240
+        path.chmod(0o666)
         refused = await as_somebody_else(path, "sync")
         assert f"User id {STRANGER} may look, and sync acts." in refused
         assert "usermod -aG docsyncd-operators" in refused
