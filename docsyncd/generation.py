@@ -237,10 +237,19 @@ def _jobs(config: Config, foundation: Foundation, catalog: Catalog, index: Index
         clock=foundation.clock,
         orphan_age=settings.sweeps.orphan_age,
     )
-    every = settings.sweeps.every
+    poll = Job(
+        name="poll.changes",
+        interval="poll.changes",
+        every=settings.index.poll_every,
+        run=sweeps.poll,
+        wake=foundation.poll_wake,
+    )
+    passes = {"sweep.ids": sweeps.ids, "sweep.links": sweeps.links, "sweep.orphans": sweeps.orphans}
     return (
-        Job(name="poll.changes", every=settings.index.poll_every, run=sweeps.poll, wake=foundation.poll_wake),
-        Job(name="sweep.ids", every=every, run=sweeps.ids, wake=Wake()),
-        Job(name="sweep.links", every=every, run=sweeps.links, wake=Wake()),
-        Job(name="sweep.orphans", every=every, run=sweeps.orphans, wake=Wake()),
+        poll,
+        *(
+            # Going live has sweeps of its own: what was only observed until then is due at once.
+            Job(name=name, interval=f"{name}/{settings.index.mode}", every=settings.sweeps.every, run=run, wake=Wake())
+            for name, run in passes.items()
+        ),
     )

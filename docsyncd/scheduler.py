@@ -38,9 +38,15 @@ class Wake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """:param every: seconds between two runs in the whole group. :param run: one pass; the number of keys that it made due."""
+    """Something that runs once per interval in the whole group.
+
+    :param interval: whose interval it is: jobs of one name that do different work (`observe`, `live`) have two.
+    :param every: seconds between two runs.
+    :param run: one pass; the number of keys that it made due.
+    """
 
     name: str
+    interval: str
     every: float
     run: Callable[[], Awaitable[int]]
     wake: Wake
@@ -53,7 +59,7 @@ async def poll_forever(job: Job, intervals: Intervals, clock: Clock, ready: Call
         woken = await job.wake.wait(min(LOOK, job.every / 10) * random.uniform(0.8, 1.2))
         await ready()
         try:
-            if not (await intervals.due(job.name, job.every) or woken):
+            if not (await intervals.due(job.interval, job.every) or woken):
                 continue
             started = clock.monotonic()
             offered = await job.run()
@@ -73,6 +79,6 @@ async def poll_forever(job: Job, intervals: Intervals, clock: Clock, ready: Call
 
 async def _due_again(job: Job, intervals: Intervals) -> None:
     try:
-        await intervals.release(job.name)
+        await intervals.release(job.interval)
     except QueueUnavailable as away:
         structlog.get_logger().warning("queue.away", reason=str(away))

@@ -57,14 +57,17 @@ class Sweeps:
                 return offered
 
     async def ids(self) -> int:
-        """Every id against every memory: what is new or restored, and what is gone."""
+        """Every id against every memory: what is new or restored, what was never brought to its end (a run that only
+        observed, a key that was lost), and what is gone.
+        """
         remembered = {document async for document in self.ledger.documents()}
         present: set[DocumentId] = set()
         offered = 0
         async for batch in _batches(self.catalog.ids()):
             present.update(batch)
-            unknown = [document for document in batch if document not in remembered]
-            offered += await self.intake.offer_documents(unknown, topic="sweep.ids", lane=Lane.BULK, deep=False)
+            settled = await self.ledger.settled([document for document in batch if document in remembered])
+            open_ends = [document for document in batch if document not in settled]
+            offered += await self.intake.offer_documents(open_ends, topic="sweep.ids", lane=Lane.BULK, deep=False)
         gone = sorted(remembered - present)
         if gone and not present:
             raise SafetyHalt(f"the catalog lists no document at all, {len(gone)} are known", valve="empty-catalog")

@@ -207,6 +207,19 @@ class Ledger:
         return [str(group or "") for group in found]
 
     @_told
+    async def settled(self, documents: Sequence[DocumentId]) -> frozenset[DocumentId]:
+        """Those of them whose last run left nothing to do."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for document in documents:
+                pipe.hget(self._memory(document), "memory")
+            memories = await pipe.execute() if documents else []
+        return frozenset(
+            document
+            for document, raw in zip(documents, memories, strict=True)
+            if raw is not None and Memory.model_validate_json(raw).settled is not None
+        )
+
+    @_told
     async def disturb(self, documents: Collection[DocumentId]) -> None:
         """Something behind these records may have changed (links, consent): their next run looks at everything."""
         if not documents:
