@@ -6,8 +6,6 @@ collections about to be filled) is written to the ledger before the effect. Desi
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
@@ -29,6 +27,7 @@ from docsyncd.core.model import (
     holder_key,
 )
 from docsyncd.engine import wording
+from docsyncd.engine.decision import decision
 from docsyncd.engine.draw_preview import PreviewTask, preview_need
 from docsyncd.engine.fingerprint import fingerprint
 from docsyncd.engine.index_flow import IndexFlow, Report
@@ -333,21 +332,20 @@ class IndexRun:
 
     async def _commit(self, *, outcome: str = "", reason: str = "") -> None:
         """Write the memory; with an outcome, the decision and its inputs go to the log of the document, too."""
-        decision = ""
+        line = ""
         if outcome:
-            facts: Mapping[str, object] = {
-                "at": self.flow.clock.now().isoformat(),
-                "trace": self.lease.claim.trace,
-                "attempt": self.lease.claim.attempt,
-                "status": self.document.status,
-                "index_status": self.document.index_status,
-                "attachment": self.document.file.attachment if self.document.file else None,
-                "blake3": self.memory.content.blake3 if self.memory.content else None,
-                "steps": self.steps,
-                "outcome": outcome,
-                "reason": reason,
-            }
-            decision = json.dumps(facts, ensure_ascii=False)
+            line = decision(
+                self.flow.clock.now(),
+                self.lease.claim,
+                outcome=outcome,
+                reason=reason,
+                steps=self.steps,
+                status=self.document.status,
+                index_status=self.document.index_status,
+                attachment=self.document.file.attachment if self.document.file else None,
+                blake3=self.memory.content.blake3 if self.memory.content else None,
+                wanted=", ".join(self.memory.wanted),
+            )
         await self.flow.ledger.commit(
-            self.id, self.memory, fence=self.lease.claim.fence, decision=decision, forgotten=self.forgotten
+            self.id, self.memory, fence=self.lease.claim.fence, decision=line, forgotten=self.forgotten
         )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from docsyncd.core import index_plan as plan
 from docsyncd.core.model import DocumentId, IndexFileId, Placement
+from docsyncd.engine.decision import decision
 from docsyncd.engine.guarded_write import GuardedWrite
 from docsyncd.engine.index_flow import IndexFlow, Report
 from docsyncd.engine.lease import Lease
@@ -38,9 +39,10 @@ async def remove_document(
         return Done(summary="observed", detail=f"would remove {len(files)} file(s) of a deleted document")
     await _require_few_removals(flow, document, lease)
     placements = await where(flow.index, files, recall.collections())
-    await _take_out(document, flow.write(lease), placements, files, report)
+    steps = await _take_out(document, flow.write(lease), placements, files, report)
     await flow.ledger.settle_orphans(document, recall.orphans)
-    await flow.ledger.forget(document, fence=lease.claim.fence, files=files)
+    line = decision(flow.clock.now(), lease.claim, outcome="deleted", reason="gone from the catalog", steps=steps)
+    await flow.ledger.forget(document, fence=lease.claim.fence, files=files, decision=line)
     return Done(summary="deleted", detail=f"removed {len(files)} file(s)")
 
 
@@ -50,10 +52,13 @@ async def _take_out(
     placements: tuple[Placement, ...],
     files: Mapping[IndexFileId, StoredFile],
     report: Report,
-) -> None:
+) -> list[str]:
+    """The steps that were carried out, in words."""
     remaining = dict.fromkeys(files)
+    steps: list[str] = []
     while not isinstance(step := plan.removal_step(placements, remaining), plan.Settled):
-        report(words(step))
+        steps.append(words(step))
+        report(steps[-1])
         match step:
             case plan.Withdraw():
                 await write.withdraw(document, step.file, step.collection, reason=step.reason)
@@ -61,6 +66,7 @@ async def _take_out(
             case plan.Forget():
                 await write.forget(document, step.file)
                 del remaining[step.file]
+    return steps
 
 
 async def _require_few_removals(flow: IndexFlow, document: DocumentId, lease: Lease) -> None:

@@ -245,9 +245,11 @@ class Ledger:
         await self._redis.sadd(self._orphans(document), *(orphan.model_dump_json() for orphan in orphans))
         await self.disturb((document,))
 
-    async def forget(self, document: DocumentId, *, fence: int, files: Collection[IndexFileId]) -> None:
+    async def forget(
+        self, document: DocumentId, *, fence: int, files: Collection[IndexFileId], decision: str = ""
+    ) -> None:
         """The document is gone and so is everything of it. Its decisions stay for `explain` until they expire."""
-        await self.commit(document, Memory(summary="deleted"), fence=fence, forgotten=files)
+        await self.commit(document, Memory(summary="deleted"), fence=fence, decision=decision, forgotten=files)
         with redis_errors():
             await self._redis.delete(self._memory(document), self._orphans(document))
 
