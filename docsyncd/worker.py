@@ -190,7 +190,9 @@ class Workers:
                     await self._finish(claim, Ending(verdict=Verdict.RELEASE), "released", "", started)
                 raise
             finally:
-                del self.running[claim.key]
+                # Once the queue knows of the end, another slot may have claimed the key anew and stand here instead.
+                if self.running.get(claim.key) is run:
+                    del self.running[claim.key]
                 if not self.running:
                     self._idle.set()
                     self._idle = anyio.Event()
