@@ -14,10 +14,12 @@ from docsyncd.config import Problems
 from docsyncd.daemon import load_config
 from docsyncd.errors import ConfigError, PluginError
 from docsyncd.secrets import Secret
+from docsyncd.system import logs
 
 
 def check_config(path: Path) -> Mapping[str, Any]:
     """`{ok, path, errors: [{key, message}], secrets: [{key, source, present}], connectors}`."""
+    logs.configure("warning", "auto")  # to standard error: the answer alone is standard output
     try:
         config, registry = load_config(path)
     except Problems as problems:

@@ -12,9 +12,9 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from docsyncd.connector import Connector
 from docsyncd.errors import ConfigError
@@ -123,6 +123,12 @@ class PluginsConfig(Table):
     """Entry points of group `docsyncd` that are not loaded."""
 
 
+def _with_type(table: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(table.get("type"), str):
+        raise ValueError('this table needs a type, such as type = "espocrm"')  # noqa: TRY004 - pydantic adds the key
+    return table
+
+
 class Settings(Table):
     """Everything but the connectors' tables."""
 
@@ -135,18 +141,8 @@ class Settings(Table):
     audit: AuditConfig = AuditConfig()
     sweeps: SweepsConfig = SweepsConfig()
     plugins: PluginsConfig = PluginsConfig()
-    connectors: dict[str, dict[str, Any]] = {}
+    connectors: dict[str, Annotated[dict[str, Any], AfterValidator(_with_type)]] = {}
     """One table per connection: `[connectors.NAME]` with `type` and the keys of that connector."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _connectors_are_tables(cls, data: Any) -> Any:
-        for name, table in (data.get("connectors") or {}).items() if isinstance(data, dict) else ():
-            if not isinstance(table, dict) or not isinstance(table.get("type"), str):
-                raise ValueError(  # noqa: TRY004 - pydantic turns a ValueError into an error with a key
-                    f'[connectors.{name}] needs a type, such as type = "espocrm"'
-                )
-        return data
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,7 +206,7 @@ def read_settings(path: Path) -> Settings:
     try:
         return Settings.model_validate(data)
     except ValidationError as error:
-        raise Problems(path, explain(error, Settings, "")) from error
+        raise Problems(path, explain(error, Settings, "")) from None  # pydantic's own error shows what was written
 
 
 def control_path(settings: Settings) -> Path:
@@ -294,12 +290,20 @@ def _hint(model: type[BaseModel], parts: list[str]) -> str:
 
 
 def _model_at(model: type[BaseModel], parts: Iterable[str]) -> type[BaseModel] | None:
+    """The model that a key belongs to. A part that is no field is a position in a list or a name in a table of such models."""
     here: type[BaseModel] | None = model
     for part in parts:
         described = here.model_fields.get(part) if here is not None else None
-        kind = described.annotation if described is not None else None
-        here = kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+        if described is not None:
+            here = _model_in(described.annotation)
     return here
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """The model in an annotation such as `Secret | None` or `tuple[WebhookSecret, ...]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def _nearest(word: str, known: Iterable[str]) -> str | None:

@@ -189,6 +189,7 @@ class Daemon:
 
 async def run(path: Path, *, clock: Clock | None = None) -> None:
     """Run until SIGTERM or SIGINT. Raises `ConfigError` or `PluginError` if it cannot begin."""
+    logs.configure("warning", "auto")  # until the file has said how: what is wrong with a plugin is logged before
     config, registry = load_config(path)
     settings = config.settings
     logs.configure(settings.daemon.log_level, settings.daemon.log_format)

@@ -59,7 +59,7 @@ class Secret(BaseModel):
         path = self._path()
         try:
             value = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError) as error:
             raise ConfigError(f"the {self} cannot be read ({type(error).__name__}).", fix=f"Check {path}.") from error
         if not value:
             raise ConfigError(f"the {self} is empty.", fix=f"Write the secret into {path}.")
