@@ -139,6 +139,7 @@ class RedisQueue:
         with redis_errors():
             async with self._client.pubsub(ignore_subscribe_messages=True) as hints:
                 await hints.subscribe(self._channel)
+                self._hint.set()  # for what was said while nobody listened
                 while True:
                     if await hints.get_message(timeout=self.settings.poll) is not None:
                         self._hint.set()

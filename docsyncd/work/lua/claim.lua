@@ -48,6 +48,17 @@ local function take(k, token, worker)
   return answer(k)
 end
 
+-- Once in a call, however many claims travel in it.
+local paused
+local function tidy()
+  if paused == nil then
+    for _, key in ipairs(redis.call('ZRANGEBYSCORE', P .. 'agenda', '-inf', now, 'LIMIT', 0, BATCH)) do
+      attend(load(key))
+    end
+    paused = redis.call('EXISTS', P .. 'paused') == 1
+  end
+end
+
 local function transition(token, worker)
   -- The same token again: its reply was lost, so the lease starts anew.
   local held = redis.call('HGET', P .. 'tokens', token)
@@ -55,13 +66,8 @@ local function transition(token, worker)
     redis.call('ZADD', P .. 'agenda', now + LEASE, held)
     return answer(load(held))
   end
-  for _, key in ipairs(redis.call('ZRANGEBYSCORE', P .. 'agenda', '-inf', now, 'LIMIT', 0, BATCH)) do
-    attend(load(key))
-  end
-  if redis.call('EXISTS', P .. 'paused') == 1 then
-    return false
-  end
-  for _, lane in ipairs(LANES) do
+  tidy()
+  for _, lane in ipairs(paused and {} or LANES) do
     local key = oldest(lane)
     if key then
       return take(load(key), token, worker)
