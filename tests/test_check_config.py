@@ -37,7 +37,7 @@ def toml(tmp_path: Path) -> Path:
 
 
 def check(
-    *arguments: str | Path, plugins: tuple[str, ...] = (), **environment: str
+    *arguments: str | Path, plugins: Sequence[str] = (), environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "LC_ALL")}
     path = os.pathsep.join(str(PLUGINS / name) for name in plugins)
