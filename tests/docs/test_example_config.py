@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeGuard, get_args
 
 import pytest
 from pydantic import BaseModel
@@ -37,7 +37,7 @@ def _tables(path: str, model: type[BaseModel]) -> Iterator[tuple[str, type[BaseM
             yield from _tables(f"{path}.{name}", field.annotation)
 
 
-def _is_table(annotation: Any) -> bool:
+def _is_table(annotation: Any) -> TypeGuard[type[BaseModel]]:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel) and annotation is not Secret
 
 
