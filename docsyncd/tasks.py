@@ -29,14 +29,24 @@ async def task_group() -> AsyncIterator[TaskGroup]:
 
 
 async def in_parallel(ask: Callable[[Item], Awaitable[Result]], items: Iterable[Item]) -> list[Result]:
-    """`ask` for every item at once, the answers in the order of the items. The first error cancels the rest."""
+    """`ask` for every item at once, the answers in the order of the items. The first error cancels the rest.
+
+    It leaves as itself: a breaker that opens refuses all of them in one moment, and that is no group of bugs.
+    """
     wanted = list(items)
     answers: dict[int, Result] = {}
-
-    async def one(number: int, item: Item) -> None:
-        answers[number] = await ask(item)
-
+    errors: list[Exception] = []
     async with task_group() as tasks:
+
+        async def one(number: int, item: Item) -> None:
+            try:
+                answers[number] = await ask(item)
+            except Exception as error:  # noqa: BLE001 - raised below, once the others have ended
+                errors.append(error)
+                tasks.cancel_scope.cancel()
+
         for number, item in enumerate(wanted):
             tasks.start_soon(one, number, item)
+    if errors:
+        raise errors[0]
     return [answers[number] for number in range(len(wanted))]
