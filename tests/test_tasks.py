@@ -45,20 +45,24 @@ async def test_the_only_error_of_a_task_group_leaves_it_as_itself() -> None:
     async def fail() -> None:
         raise RequestFailed("500", remote="xai")
 
+    async def nested() -> None:
+        async with task_group(), task_group() as inner:
+            inner.start_soon(fail)
+            await anyio.sleep_forever()
+
     with pytest.raises(RequestFailed):
-        async with task_group() as outer:
-            async with task_group() as inner:
-                inner.start_soon(fail)
-                await anyio.sleep_forever()
-            outer.cancel_scope.cancel()
+        await nested()
 
 
 async def test_several_errors_of_a_task_group_stay_a_group() -> None:
     async def fail(number: int) -> None:
         raise RequestFailed(str(number), remote="xai")
 
-    with pytest.raises(ExceptionGroup) as group:
+    async def both() -> None:
         async with task_group() as tasks:
             tasks.start_soon(fail, 1)
             tasks.start_soon(fail, 2)
+
+    with pytest.raises(ExceptionGroup) as group:
+        await both()
     assert [str(error) for error in group.value.exceptions] == ["xai: 1", "xai: 2"]

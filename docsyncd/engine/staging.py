@@ -19,6 +19,7 @@ import anyio.to_thread
 from docsyncd.errors import CorruptContent, DiskFull, DocsyncdError
 from docsyncd.hashing import Hasher
 from docsyncd.ports import Download, Staged
+from docsyncd.tasks import task_group
 
 QUEUED_CHUNKS = 8
 """Chunks of at most 256 KiB between socket and disk: 2 MiB hide a slow write without costing memory."""
@@ -70,7 +71,7 @@ async def _write(download: Download, path: Path) -> Staged:
             while chunks.get() is not None:
                 pass
 
-    async with anyio.create_task_group() as tasks:
+    async with task_group() as tasks:
         tasks.start_soon(anyio.to_thread.run_sync, drain)
         try:
             async for chunk in download.chunks:
