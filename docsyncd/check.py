@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from docsyncd.config import Problems
 from docsyncd.daemon import load_config
@@ -45,22 +43,6 @@ def check_config(path: Path) -> Mapping[str, Any]:
         "connectors": sorted(registry.connectors),
         "mode": config.settings.index.mode,
     }
-
-
-def table(answer: Mapping[str, Any]) -> RenderableType:
-    """For people: each error with its fix, or what `run` will still need."""
-    if not answer["ok"]:
-        lines = [Text(f"  {error['message']}") for error in answer["errors"]]
-        return Group(Text(f"{answer['path']} cannot be used:", style="bold red"), *lines)
-    parts: list[RenderableType] = [
-        Text(f"{answer['path']} is sound. The index flow is in mode {answer['mode']}.", "green")
-    ]
-    parts += [
-        Text(f"  run will need {secret['key']}: {secret['source']} is not there yet", "yellow")
-        for secret in answer["secrets"]
-        if not secret["present"]
-    ]
-    return Group(*parts)
 
 
 def _refused(path: Path, errors: list[dict[str, str]]) -> Mapping[str, Any]:

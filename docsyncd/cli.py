@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import anyio
 import typer
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 
 from docsyncd import __version__, show
 from docsyncd.errors import ConfigError, DocsyncdError
@@ -42,17 +42,20 @@ def main() -> None:
         errors = group.split(DocsyncdError)
         if errors[0] is None or errors[1] is not None:
             raise
-        for error in errors[0].exceptions:
-            _say(error)
+        for error in _leaves(errors[0]):
+            show.failure(show.console(stderr=True), error)
         sys.exit(1)
     except DocsyncdError as error:
-        _say(error)
+        show.failure(show.console(stderr=True), error)
         sys.exit(1)
 
 
-def _say(error: BaseException) -> None:
-    fix = str(getattr(error, "fix", ""))
-    show.failure(Console(stderr=True), str(error).removesuffix(f" {fix}" if fix else ""), fix)
+def _leaves(group: BaseExceptionGroup[DocsyncdError]) -> Iterator[DocsyncdError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -90,7 +93,7 @@ def check_config(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
     if json:
         typer.echo(show.as_json(answer))
     else:
-        Console().print(check.table(answer))
+        show.console().print(show.check_config(answer))
     if not answer["ok"]:
         raise typer.Exit(1)
 
@@ -172,7 +175,7 @@ def sync(
         config,
         socket,
         json=json,
-        render=lambda answer: f"{answer['key']}: {answer.get('word', answer.get('state'))} {answer.get('detail', '')}",
+        render=show.sync,
     )
     if wait and not answer["ok"]:
         raise typer.Exit(1)
@@ -180,7 +183,7 @@ def sync(
 
 @app.command()
 def retry(
-    key: Annotated[str | None, typer.Argument(help="The key, such as doc:65f…")] = None,
+    key: Annotated[str | None, typer.Argument(help="The key, such as doc:65f…, or a document's id.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every parked key.")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
     socket: SocketOption = None,
@@ -188,33 +191,33 @@ def retry(
 ) -> None:
     """Try a parked or failing key again now. A valve that holds it lets it pass this once."""
     if (key is None) is not all_:
-        raise ConfigError("retry needs a key or --all.", fix="docsyncd errors lists the keys.")
+        raise ConfigError("retry needs either a key or --all.", fix="`docsyncd errors` lists the keys.")
     _ask(
         "retry",
         {"key": key or "", "all": all_},
         config,
         socket,
         json=json,
-        render=lambda answer: f"{answer['retried']} key(s) will be tried again now",
+        render=show.retried,
     )
 
 
 @app.command()
 def pause(config: ConfigOption = DEFAULT_CONFIG, socket: SocketOption = None, json: JsonOption = False) -> None:
     """Begin nothing new until `resume`; webhooks are still taken."""
-    _ask("pause", {}, config, socket, json=json, render=lambda _: "paused")
+    _ask("pause", {}, config, socket, json=json, render=show.paused)
 
 
 @app.command()
 def resume(config: ConfigOption = DEFAULT_CONFIG, socket: SocketOption = None, json: JsonOption = False) -> None:
     """End a pause."""
-    _ask("resume", {}, config, socket, json=json, render=lambda _: "resumed")
+    _ask("resume", {}, config, socket, json=json, render=show.paused)
 
 
 @app.command()
 def reload(config: ConfigOption = DEFAULT_CONFIG, socket: SocketOption = None, json: JsonOption = False) -> None:
     """Read the configuration anew and wait for it; on any error the old one stays and the exit status is 1."""
-    _ask("reload", {}, config, socket, json=json, render=lambda answer: str(answer["message"]))
+    _ask("reload", {}, config, socket, json=json, render=show.reloaded)
 
 
 def _ask(
@@ -230,18 +233,16 @@ def _ask(
     from docsyncd.serve.control_client import call
 
     answers: list[Mapping[str, Any]] = []
-    console = Console(stderr=True)
+    console = show.console(stderr=True)
 
     async def work() -> None:
         async with aclosing(call(_socket(config, socket), command, arguments)) as lines:
-            with console.status(command) as spinner:
+            with console.status(command):
                 async for line in lines:
                     if "result" in line:
                         answers.append(line["result"])
-                    elif console.is_terminal:
-                        spinner.update(str(line["progress"]))
                     else:
-                        console.print(str(line["progress"]))
+                        console.print(show.step(str(line["progress"])))
 
     _run(work)
     if not answers:
@@ -250,7 +251,7 @@ def _ask(
     if json:
         typer.echo(show.as_json(answer))
     else:
-        Console().print(render(answer))
+        show.console().print(render(answer))
     return answer
 
 

@@ -10,12 +10,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import anyio
+from anyio.abc import ObjectReceiveStream
 
 from docsyncd import __version__
+from docsyncd.advice import Standing, advise, state_of
 from docsyncd.core.model import DocumentId, Lane, Notice, WorkKey, document_key
+from docsyncd.engine.intake import DOCUMENT
 from docsyncd.errors import ConfigError, QueueUnavailable
 from docsyncd.serve.control import Command
-from docsyncd.work.queue import Entry, KeyState
+from docsyncd.work.queue import Entry, KeyState, Offer
+from docsyncd.worker import Finished, Step
 
 if TYPE_CHECKING:
     from docsyncd.daemon import Daemon
@@ -23,9 +27,15 @@ if TYPE_CHECKING:
 Answer = AsyncIterator[Mapping[str, Any]]
 
 TICK: Final = 0.25
-"""Seconds between two progress lines of `sync --wait`."""
+"""Seconds between two looks at a key that no run of ours tells anything of, for `sync --wait`."""
 
-GOOD_ENDINGS: Final = frozenset({"indexed", "unplaced", "deleted", "observed", "unsupported"})
+INSISTED_WITHIN: Final = 60.0
+"""Seconds that a key waits between its offer and the operator's word, which follows at once; long only if Redis goes away."""
+
+GOOD_ENDINGS: Final = frozenset({"indexed", "unplaced", "deleted", "observed", "out of scope", "unsupported"})
+
+GIVEN_BACK: Final = frozenset({"again", "released", "remote_away", "queue_away", "lease_lost"})
+"""Endings after which the key is still due: nobody's fault, or another worker's turn."""
 
 
 def commands(daemon: Daemon) -> Sequence[Command]:
@@ -73,60 +83,86 @@ class _Asked:
 
     async def explain(self, arguments: Mapping[str, Any]) -> Answer:
         """Why a document is as it is: what the queue, the memory and the last decisions say, and what helps."""
-        document = DocumentId(_argument(arguments, "document"))
-        entry = await self._daemon.queue.show(document_key(document))
+        document = _document(arguments)
         recall = await self._daemon.foundation.ledger.recall(document)
         decisions = [json.loads(line) for line in await self._daemon.foundation.ledger.decisions(document)]
         memory = recall.memory
+        seen = await self._standing(document, memory.summary or _last_outcome(decisions))
         yield {
             "result": {
                 "document": document,
-                "queue": _entry(entry) if entry else None,
-                "summary": memory.summary or ("never seen" if not recall.known else "under way"),
+                "queue": _entry(seen.entry) if seen.entry else None,
+                "summary": state_of(seen),
                 "reason": memory.reason,
                 "files": {file: stored.model_dump(mode="json") for file, stored in memory.files.items()},
                 "collections": list(memory.wanted),
                 "preview": memory.drawn.model_dump(mode="json") if memory.drawn else None,
                 "decisions": decisions,
-                "advice": self._advice(document, entry, memory.summary, known=recall.known),
+                "advice": advise(seen),
             }
         }
 
     async def sync(self, arguments: Mapping[str, Any]) -> Answer:
         """Make a document due, looking at everything behind it; with `wait`, tell the steps until its run has ended."""
-        document = DocumentId(_argument(arguments, "document"))
+        document = _document(arguments)
         key = document_key(document)
         notice = Notice(key=key, topic="operator", deep=True)
-        async with self._daemon.watching(key) as runs:
+        was_known = (await self._daemon.foundation.ledger.recall(document)).known
+        async with self._daemon.watching(key) as events:
             await self._daemon.foundation.intake.offer([notice], lane=Lane.INTERACTIVE)
             if not arguments.get("wait"):
                 yield {"result": {"key": key, "state": "queued"}}
                 return
-            step = ""
+            told = ""
             while True:
-                finished: Mapping[str, str] | None = None
-                with anyio.move_on_after(TICK):
-                    run = await runs.receive()
-                    finished = {"word": run.word, "detail": run.detail}
-                running = self._daemon.workers.running.get(key) if self._daemon.workers else None
-                if running is not None and running.step != step:
-                    step = running.step
-                    yield {"progress": step}
-                if finished is None and running is None:
-                    finished = await self._ended_elsewhere(key)
-                if finished is not None and finished["word"] not in ("again", "released", "remote_away"):
-                    yield {"result": {"key": key, "ok": finished["word"] in GOOD_ENDINGS, **finished}}
+                words, ended = await self._next(document, events)
+                if ended is not None:
+                    yield {"result": await self._ending(document, ended, was_known=was_known)}
                     return
+                if words and words != told:
+                    told = words
+                    yield {"progress": words}
 
-    async def _ended_elsewhere(self, key: WorkKey) -> Mapping[str, str] | None:
-        """Another daemon may have done it: the queue does not know the key any more, or has parked it."""
-        entry = await self._daemon.queue.show(key)
-        if entry is None:
-            memory = (await self._daemon.foundation.ledger.recall(DocumentId(key.removeprefix("doc:")))).memory
-            return {"word": memory.summary or "deleted", "detail": memory.reason}
-        if entry.state is KeyState.PARKED:
-            return {"word": "parked", "detail": entry.error or ""}
-        return None
+    async def _next(
+        self, document: DocumentId, events: ObjectReceiveStream[Step | Finished]
+    ) -> tuple[str, Finished | None]:
+        """What to tell now, and the end if it has come."""
+        with anyio.move_on_after(TICK):
+            match await events.receive():
+                case Step() as step:
+                    return step.words, None
+                case Finished(word="again") as look:
+                    return look.detail, None
+                case Finished() as finished if finished.word not in GIVEN_BACK:
+                    return "", finished
+        if self._daemon.workers is not None and document_key(document) in self._daemon.workers.running:
+            return "", None
+        seen = await self._standing(document, "")
+        return await self._between(seen)
+
+    async def _between(self, seen: Standing) -> tuple[str, Finished | None]:
+        """No run of this daemon is under way: it waits, or another daemon has done it."""
+        if seen.entry is None:
+            memory = (await self._daemon.foundation.ledger.recall(seen.document)).memory
+            return "", Finished(word=memory.summary or "deleted", detail=memory.reason)
+        if seen.entry.state is KeyState.PARKED:
+            return "", Finished(word="parked", detail=seen.entry.error or "")
+        if any(seen.away.values()):
+            return "", Finished(word="credentials_refused", detail=seen.entry.error or "")
+        return (advise(seen) if seen.paused or seen.away else ""), None
+
+    async def _ending(self, document: DocumentId, ended: Finished, *, was_known: bool) -> Mapping[str, Any]:
+        """The answer of `sync --wait`. Gone, and never known: most likely a wrong id."""
+        result: dict[str, Any] = {"key": document_key(document), "ok": ended.word in GOOD_ENDINGS}
+        if ended.word == "deleted" and not was_known:
+            catalog = self._daemon.current.config.settings.index.catalog if self._daemon.current else "the catalog"
+            told = f"{catalog} has no document {document}, and docsyncd never knew one"
+            advice = "Check the id: it stands at the end of the document's address in EspoCRM."
+            return {**result, "ok": False, "word": "unknown", "detail": told, "advice": advice}
+        result |= {"word": ended.word, "detail": ended.detail}
+        if not result["ok"] or ended.word in ("observed", "unplaced", "unsupported"):
+            result["advice"] = advise(await self._standing(document, ended.word))
+        return result
 
     async def retry(self, arguments: Mapping[str, Any]) -> Answer:
         """Try a key again now, or every parked one; valves that hold it let it pass once."""
@@ -134,11 +170,22 @@ class _Asked:
             yield {"result": {"retried": await self._daemon.queue.retry_all()}}
             return
         key = WorkKey(_argument(arguments, "key"))
+        key = key if ":" in key else document_key(DocumentId(key))
         if not await self._daemon.queue.retry(key):
-            raise ConfigError(
-                f"the queue does not know {key}.", fix=f"Make it due: docsyncd sync {key.removeprefix('doc:')}"
-            )
+            await self._make_due(key)
+            await self._daemon.queue.retry(key)
         yield {"result": {"retried": 1}}
+
+    async def _make_due(self, key: WorkKey) -> None:
+        """A document that the index failed waits nowhere; offered with a delay, it is still there to be insisted on."""
+        recall = await self._daemon.foundation.ledger.recall(DocumentId(key.removeprefix(DOCUMENT)))
+        if not key.startswith(DOCUMENT) or not recall.known:
+            raise ConfigError(
+                f"docsyncd knows no key {key}.",
+                fix="`docsyncd errors` lists the keys; a document is looked at by: docsyncd sync ID",
+            )
+        offer = Offer(key=key, lane=Lane.INTERACTIVE, group=recall.memory.group, delay=INSISTED_WITHIN)
+        await self._daemon.queue.add([offer])
 
     async def pause(self, arguments: Mapping[str, Any]) -> Answer:
         """Claim nothing until `resume`, in every daemon of the group; webhooks are still taken."""
@@ -200,23 +247,22 @@ class _Asked:
             ],
         }
 
-    def _advice(self, document: DocumentId, entry: Entry | None, summary: str, *, known: bool) -> str:
-        """The one thing that helps now."""
-        away = [remote for remote in self._remotes() if remote["away"]]
-        if away:
-            names = ", ".join(str(remote["name"]) for remote in away)
-            return f"{names} is away; work goes on by itself when it answers again. See: docsyncd status"
-        if entry is not None and entry.state is KeyState.PARKED:
-            return f"Mend the cause that the error names, then: docsyncd retry {entry.key}"
-        if entry is not None and entry.state is not KeyState.PARKED:
-            return "It is in the queue; nothing needs to be done."
-        if summary == "observed":
-            return 'The index flow only observes. To let it work, set [index] mode = "live" and: docsyncd reload'
-        if summary == "unplaced":
-            return "No active collection with consent is linked to it. Link one in EspoCRM, or set the consent field."
-        if not known:
-            return f"docsyncd has not looked at it yet. To look now: docsyncd sync {document}"
-        return f"Nothing is left to do. To look at everything again: docsyncd sync {document}"
+    async def _standing(self, document: DocumentId, summary: str) -> Standing:
+        """Where it stands in the queue, and what stands in its way."""
+        generation = self._daemon.current
+        breakers = [transport.breaker for transport in generation.transports] if generation else []
+        return Standing(
+            document=document,
+            entry=await self._daemon.queue.show(document_key(document)),
+            summary=summary,
+            away={breaker.remote: breaker.refused_credentials for breaker in breakers if breaker.reason is not None},
+            paused=(await self._daemon.queue.counts()).paused,
+        )
+
+
+def _last_outcome(decisions: Sequence[Mapping[str, Any]]) -> str:
+    """A document that is gone has no memory, but what was decided last."""
+    return "deleted" if decisions and decisions[0]["outcome"] == "deleted" else ""
 
 
 def _entry(entry: Entry) -> Mapping[str, Any]:
@@ -230,6 +276,11 @@ def _entry(entry: Entry) -> Mapping[str, Any]:
         "error": entry.error,
         "worker": entry.worker,
     }
+
+
+def _document(arguments: Mapping[str, Any]) -> DocumentId:
+    """People also paste the key, `doc:` and the id."""
+    return DocumentId(_argument(arguments, "document").removeprefix(DOCUMENT))
 
 
 def _argument(arguments: Mapping[str, Any], name: str) -> str:

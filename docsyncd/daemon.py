@@ -6,12 +6,14 @@ claim. SIGHUP builds the next generation; SIGTERM stops claiming, gives runs und
 
 from __future__ import annotations
 
+import os
+import pwd
 import signal
 import socket
+import tempfile
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
@@ -51,7 +53,7 @@ from docsyncd.work.intervals import Intervals
 from docsyncd.work.ledger import Ledger
 from docsyncd.work.queue import WorkQueue
 from docsyncd.work.redis_queue import QueueSettings, RedisQueue
-from docsyncd.worker import Gate, Handler, Workers
+from docsyncd.worker import Finished, Gate, Handler, Step, Workers
 
 DRAIN = 20.0
 """Seconds that runs under way have after SIGTERM before they are released; below systemd's TimeoutStopSec of 90."""
@@ -68,14 +70,6 @@ def load_config(path: Path) -> tuple[Config, Registry]:
     for broken in registry.broken:
         structlog.get_logger().warning("plugin.broken", plugin=broken.name, source=broken.source, reason=broken.reason)
     return bind(settings, registry.connectors, path), registry
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """One run that ended, for clients that wait for it."""
-
-    word: str
-    detail: str
 
 
 class Daemon:
@@ -95,7 +89,7 @@ class Daemon:
         self._tasks = tasks
         self._retire: anyio.Event = anyio.Event()
         self._one_reload = anyio.Lock()
-        self._waiting: dict[WorkKey, set[MemoryObjectSendStream[Finished]]] = defaultdict(set)
+        self._waiting: dict[WorkKey, set[MemoryObjectSendStream[Step | Finished]]] = defaultdict(set)
 
     async def start_generation(self, config: Config, registry: Registry, *, strict: bool) -> None:
         """Open a generation and make it the current one; the old one ends when nothing uses it any more."""
@@ -139,19 +133,26 @@ class Daemon:
 
         return {kind: held(handler) for kind, handler in generation.handlers.items()}
 
+    def reported(self, key: WorkKey, words: str) -> None:
+        """Tell a step of a run to whoever waits for it."""
+        self._tell(key, Step(words=words))
+
     def finished(self, key: WorkKey, word: str, detail: str) -> None:
         """Count an ended run and tell whoever waits for it."""
         self.counts[word] += 1
+        self._tell(key, Finished(word=word, detail=detail))
+
+    def _tell(self, key: WorkKey, event: Step | Finished) -> None:
         for stream in self._waiting.get(key, ()):
             try:
-                stream.send_nowait(Finished(word=word, detail=detail))
+                stream.send_nowait(event)
             except (anyio.WouldBlock, anyio.BrokenResourceError):
                 continue  # a client that does not read learns the state from the queue
 
     @asynccontextmanager
-    async def watching(self, key: WorkKey) -> AsyncIterator[ObjectReceiveStream[Finished]]:
-        """The ends of this key's runs in this daemon, from now on."""
-        send, receive = anyio.create_memory_object_stream[Finished](16)
+    async def watching(self, key: WorkKey) -> AsyncIterator[ObjectReceiveStream[Step | Finished]]:
+        """The steps and ends of this key's runs in this daemon, from now on."""
+        send, receive = anyio.create_memory_object_stream[Step | Finished](256)
         self._waiting[key].add(send)
         try:
             with receive:
@@ -194,9 +195,10 @@ async def run(path: Path, *, clock: Clock | None = None) -> None:
     settings = config.settings
     logs.configure(settings.daemon.log_level, settings.daemon.log_format)
     clock = clock or SystemClock()
+    require_writable(settings.daemon.state_dir)
     async with AsyncExitStack() as stack:
         server = await _embedded(settings, stack)
-        password = settings.queue.password.reveal() if settings.queue.password is not None else None
+        password = _password(settings.queue)
         url = server.url if server is not None else str(settings.queue.url)
         client = await stack.enter_async_context(connect(url, password=password))
         for finding in await inspect(client):
@@ -234,6 +236,7 @@ async def run(path: Path, *, clock: Clock | None = None) -> None:
                 name=settings.daemon.name,
                 slots=settings.daemon.workers,
                 lease=settings.queue.lease,
+                reported=daemon.reported,
                 finished=daemon.finished,
             )
             tasks.start_soon(workers.run)
@@ -245,6 +248,37 @@ async def run(path: Path, *, clock: Clock | None = None) -> None:
             await _drain(daemon, workers)
         structlog.get_logger().info("daemon.stopped")
         tasks.cancel_scope.cancel()
+
+
+def require_writable(folder: Path) -> None:
+    """Make the state directory, and a file in it. `ConfigError` says what is in the way, before anything has begun."""
+    try:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"{folder} cannot be written: {error.strerror}.",
+            key="daemon.state_dir",
+            fix=f"Name a directory in which the user {_user()} may write.",
+        ) from error
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def _password(queue: QueueConfig) -> str | None:
+    """The queue's password, from where the configuration says."""
+    if queue.password is None:
+        return None
+    try:
+        return queue.password.reveal()
+    except ConfigError as error:
+        raise ConfigError(error.problem, key="queue.password", fix=error.fix) from error
 
 
 async def _embedded(settings: Settings, stack: AsyncExitStack) -> EmbeddedServer | None:
@@ -295,9 +329,13 @@ def bind_address(address: str) -> socket.socket:
     except (OSError, OverflowError) as error:
         listening.close()
         raise ConfigError(
-            f"{address} cannot be bound: {error}.", key="listener.bind", fix="Choose a free port, or end what holds it."
+            f"{address} cannot be bound: {_why(error)}.", key="listener.bind", fix="Choose a free port, or end what holds it."
         ) from error
     return listening
+
+
+def _why(error: OSError | OverflowError) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def _require_unchanged(old: Settings, new: Settings) -> None:

@@ -10,6 +10,14 @@ from __future__ import annotations
 class DocsyncdError(Exception):
     """Base of everything docsyncd raises on purpose; its text is meant for a person."""
 
+    fix: str = ""
+    """What helps, as a sentence, where that is known; the text may end with it."""
+
+    @property
+    def problem(self) -> str:
+        """The text without the fix."""
+        return str(self).removesuffix(self.fix).rstrip()
+
 
 class ConfigError(DocsyncdError):
     """The configuration cannot be used. The old generation stays.

@@ -119,6 +119,21 @@ class Gate:
             breaker.reset()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a run under way does now, in words, for clients that wait for it."""
+
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """One run that ended, for clients that wait for it."""
+
+    word: str
+    detail: str
+
+
 class Workers:
     """A fixed number of slots over one queue."""
 
@@ -132,9 +147,13 @@ class Workers:
         name: str,
         slots: int,
         lease: float,
+        reported: Callable[[WorkKey, str], None],
         finished: Callable[[WorkKey, str, str], None],
     ) -> None:
-        """:param finished: told the key, the ending's word and its detail, for counters and waiting clients."""
+        """
+        :param reported: told the key and each step of its run, for waiting clients.
+        :param finished: told the key, the ending's word and its detail, for counters and waiting clients.
+        """
         self._queue = queue
         self._handlers = handlers
         self._gate = gate
@@ -142,6 +161,7 @@ class Workers:
         self._name = name
         self._slots = slots
         self._lease = lease
+        self._reported = reported
         self._finished = finished
         self.running: dict[WorkKey, Running] = {}
         self._idle = anyio.Event()
@@ -163,8 +183,10 @@ class Workers:
             await self._idle.wait()
 
     async def _work_forever(self, worker: str) -> None:
-        while not self._gate.stopping:
+        while True:
             await self._gate.wait()
+            if self._gate.stopping:
+                return
             try:
                 claim = await self._queue.claim(LeaseToken(uuid.uuid4().hex), worker=worker)
             except QueueUnavailable as away:
@@ -200,6 +222,7 @@ class Workers:
     async def _handle(self, claim: Claim, lease: Lease, run: Running) -> tuple[Ending | None, str, str]:
         def report(step: str) -> None:
             run.step = step
+            self._reported(claim.key, step)
 
         kind = claim.key.partition(":")[0]
         handler = self._handlers().get(kind)

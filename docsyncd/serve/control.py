@@ -107,8 +107,7 @@ class _Server:
                     return
             yield _encode({"result": None})
         except DocsyncdError as error:
-            fix = getattr(error, "fix", "")
-            yield _encode({"error": {"message": str(error).removesuffix(f" {fix}"), "fix": fix}})
+            yield _encode({"error": {"message": error.problem, "fix": error.fix}})
         except Exception as error:  # noqa: BLE001 (a bug in one command must not end the daemon; it is logged)
             self._log.exception("control.failed")
             yield _encode(

@@ -55,8 +55,9 @@ async def connect(
         return
     try:
         client = Redis.from_url(url, **options)
-    except ValueError as error:
-        raise ConfigError(str(error), key="queue.url", fix=f"Write {EXAMPLES}.") from error
+    except ValueError:
+        # Its own words may hold a part of the password, where that has a character which a URL cannot hold.
+        raise ConfigError("this is no address of a Redis.", key="queue.url", fix=f"Write {EXAMPLES}.") from None
     async with client:
         yield client
 

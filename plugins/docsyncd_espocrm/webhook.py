@@ -64,7 +64,7 @@ def revealed(secret: Secret, *, key: str) -> str:
     try:
         return secret.reveal()
     except ConfigError as error:
-        raise ConfigError(str(error), key=key) from error
+        raise ConfigError(error.problem, key=key, fix=error.fix) from error
 
 
 class _Revealed:
