@@ -7,12 +7,18 @@ from collections.abc import Iterable
 from docsyncd import api
 
 
+def _emulator() -> api.Emulator:
+    """Imported only where a remote is played: never by the daemon, whose start and memory it would cost."""
+    from .emulator import EspoEmulator
+
+    return EspoEmulator()
+
+
 @api.hookimpl
 def docsyncd_connectors() -> Iterable[api.Connector]:
     """The connector `espocrm`."""
     from .client import connect
     from .config import EspoConfig
-    from .emulator import EspoEmulator
     from .webhook import webhooks
 
     yield api.Connector(
@@ -21,6 +27,6 @@ def docsyncd_connectors() -> Iterable[api.Connector]:
         offers=frozenset({"catalog"}),
         connect=connect,
         webhooks=webhooks,
-        emulator=EspoEmulator,
+        emulator=_emulator,
         inherits={"consent_field": "index.consent_field"},
     )

@@ -7,7 +7,13 @@ from collections.abc import Iterable
 from docsyncd import api
 from docsyncd_xai.client import connect
 from docsyncd_xai.config import XaiConfig
-from docsyncd_xai.emulator import XaiEmulator
+
+
+def _emulator() -> api.Emulator:
+    """Imported only where a remote is played: never by the daemon, whose start and memory it would cost."""
+    from docsyncd_xai.emulator import XaiEmulator
+
+    return XaiEmulator()
 
 
 @api.hookimpl
@@ -17,6 +23,6 @@ def docsyncd_connectors() -> Iterable[api.Connector]:
         config=XaiConfig,
         offers=frozenset({"index"}),
         connect=connect,
-        emulator=XaiEmulator,
+        emulator=_emulator,
         inherits={"max_file_mb": "index.max_file_mb"},
     )
