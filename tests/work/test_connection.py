@@ -144,9 +144,11 @@ def _free_port() -> int:
 @asynccontextmanager
 async def _running(*arguments: str) -> AsyncIterator[Process]:
     async with await anyio.open_process([str(binary("redis")), *arguments], stdout=DEVNULL, stderr=DEVNULL) as process:
-        yield process
-        if process.returncode is None:
-            process.kill()
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
 
 
 async def _until(condition: Callable[[], Any]) -> None:
@@ -169,7 +171,7 @@ async def _fleet(folder: Path) -> AsyncIterator[_Fleet]:
     config = folder / "sentinel" / "sentinel.conf"
     config.write_text(
         f"port {sentinel}\nbind 127.0.0.1\nsentinel monitor mymaster 127.0.0.1 {master} 1\n"
-        "sentinel down-after-milliseconds mymaster 500\nsentinel failover-timeout mymaster 2000\n"
+        "sentinel down-after-milliseconds mymaster 1500\nsentinel failover-timeout mymaster 2000\n"
     )
     common = ("--bind", "127.0.0.1", "--save", "", "--dir")
     async with (
@@ -178,19 +180,23 @@ async def _fleet(folder: Path) -> AsyncIterator[_Fleet]:
             "--port", str(replica), *common, str(folder / "replica"), "--replicaof", "127.0.0.1", str(master),
             "--repl-diskless-sync-delay", "0",
         ),
-        _running(str(config), "--sentinel", "--dir", str(folder / "sentinel")),
+        connect(f"redis://127.0.0.1:{master}") as client,
     ):  # fmt: skip
-        yield _Fleet(sentinel=sentinel, master=first)
+        # A Sentinel looks for replicas every ten seconds only: this one finds it at once.
+        await _until(lambda: _has_replica(client))
+        async with _running(str(config), "--sentinel", "--dir", str(folder / "sentinel")):
+            async with connect(f"redis://127.0.0.1:{sentinel}") as watcher:
+                await _until(lambda: _knows_replica(watcher))
+            yield _Fleet(sentinel=sentinel, master=first)
 
 
 async def test_the_queue_follows_a_failover_and_its_fences_do_not_go_back(tmp_path: Path) -> None:
     async with _fleet(tmp_path) as fleet, connect(f"redis+sentinel://127.0.0.1:{fleet.sentinel}/mymaster/0") as client:
         queue = RedisQueue(client)
-        await _until(queue.counts)
-        await _until(lambda: _has_replica(client))
         await queue.add([offer("a"), offer("b")])
         before = await claim(queue)
-        await _until(lambda: _replicated(client))
+        offset = int((await client.info("replication"))["master_repl_offset"])
+        await _until(lambda: _replicated(client, offset))
         fleet.master.kill()
         await _until(lambda: queue.renew([before]))
         assert await queue.renew([before]) == {before.key}
@@ -203,5 +209,9 @@ async def _has_replica(client: Redis) -> bool:
     return bool(info["connected_slaves"]) and info["slave0"]["state"] == "online"
 
 
-async def _replicated(client: Redis) -> bool:
-    return bool(await client.wait(1, 100))
+async def _knows_replica(sentinel: Redis) -> bool:
+    return int((await sentinel.info("sentinel"))["master0"]["slaves"]) == 1
+
+
+async def _replicated(client: Redis, offset: int) -> bool:
+    return int((await client.info("replication"))["slave0"]["offset"]) >= offset
