@@ -198,7 +198,7 @@ async def run(path: Path, *, clock: Clock | None = None) -> None:
     require_writable(settings.daemon.state_dir)
     async with AsyncExitStack() as stack:
         server = await _embedded(settings, stack)
-        password = _password(settings.queue)
+        password = settings.queue.password.reveal(key="queue.password") if settings.queue.password is not None else None
         url = server.url if server is not None else str(settings.queue.url)
         client = await stack.enter_async_context(connect(url, password=password))
         for finding in await inspect(client):
@@ -271,16 +271,6 @@ def _user() -> str:
         return str(os.geteuid())
 
 
-def _password(queue: QueueConfig) -> str | None:
-    """The queue's password, from where the configuration says."""
-    if queue.password is None:
-        return None
-    try:
-        return queue.password.reveal()
-    except ConfigError as error:
-        raise ConfigError(error.problem, key="queue.password", fix=error.fix) from error
-
-
 async def _embedded(settings: Settings, stack: AsyncExitStack) -> EmbeddedServer | None:
     """The embedded server, unless the configuration names one."""
     if settings.queue.url is not None:
@@ -329,7 +319,9 @@ def bind_address(address: str) -> socket.socket:
     except (OSError, OverflowError) as error:
         listening.close()
         raise ConfigError(
-            f"{address} cannot be bound: {_why(error)}.", key="listener.bind", fix="Choose a free port, or end what holds it."
+            f"{address} cannot be bound: {_why(error)}.",
+            key="listener.bind",
+            fix="Choose a free port, or end what holds it.",
         ) from error
     return listening
 

@@ -38,29 +38,31 @@ class Secret(BaseModel):
             return f"credential {self.credential}"
         return f"file {self.file}" if self.file is not None else f"environment variable {self.env}"
 
-    def _path(self) -> Path:
+    def reveal(self, *, key: str = "") -> str:
+        """The secret itself. `ConfigError` names the source and the configuration's key, never the value."""
+        if self.env is not None:
+            value = os.environ.get(self.env, "").strip()
+            if not value:
+                raise ConfigError(f"the {self} is not set or is empty.", key=key, fix="Set it, or name another source.")
+            return value
+        path = self._path(key)
+        try:
+            value = path.read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            reason = type(error).__name__
+            raise ConfigError(f"the {self} cannot be read ({reason}).", key=key, fix=f"Check {path}.") from error
+        if not value:
+            raise ConfigError(f"the {self} is empty.", key=key, fix=f"Write the secret into {path}.")
+        return value
+
+    def _path(self, key: str) -> Path:
         if self.file is not None:
             return self.file
         folder = os.environ.get("CREDENTIALS_DIRECTORY")
         if folder is None:
             raise ConfigError(
                 f"the {self} cannot be read: no $CREDENTIALS_DIRECTORY is set.",
+                key=key,
                 fix="Start docsyncd by its systemd unit, or name the secret by { file = … }.",
             )
         return Path(folder) / str(self.credential)
-
-    def reveal(self) -> str:
-        """The secret itself. `ConfigError` names the source, never the value."""
-        if self.env is not None:
-            value = os.environ.get(self.env, "").strip()
-            if not value:
-                raise ConfigError(f"the {self} is not set or is empty.", fix="Set it, or name another source.")
-            return value
-        path = self._path()
-        try:
-            value = path.read_text(encoding="utf-8").strip()
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"the {self} cannot be read ({type(error).__name__}).", fix=f"Check {path}.") from error
-        if not value:
-            raise ConfigError(f"the {self} is empty.", fix=f"Write the secret into {path}.")
-        return value

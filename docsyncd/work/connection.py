@@ -49,7 +49,7 @@ async def connect(
     options = _options(settings or ConnectionSettings())
     if password is not None:
         options["password"] = password
-    if urlsplit(url).scheme in ("redis+sentinel", "rediss+sentinel"):
+    if url.startswith(("redis+sentinel://", "rediss+sentinel://")):
         async with _sentinel(url, options) as client:
             yield client
         return

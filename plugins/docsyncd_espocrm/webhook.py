@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any, Final
 
 from docsyncd.api import (
-    ConfigError,
     Decoded,
     DocumentId,
     Notice,
@@ -61,10 +60,7 @@ def reveal_secrets(config: EspoConfig, *, table: str) -> Secrets:
 
 def revealed(secret: Secret, *, key: str) -> str:
     """The secret itself; what is wrong with it is said with its key in the configuration."""
-    try:
-        return secret.reveal()
-    except ConfigError as error:
-        raise ConfigError(error.problem, key=key, fix=error.fix) from error
+    return secret.reveal(key=key)
 
 
 class _Revealed:

@@ -206,7 +206,7 @@ def _settings(name: str, config: XaiConfig, url: str, key: str) -> TransportSett
     return TransportSettings(
         remote=name,
         base_url=url,
-        headers={"Authorization": f"Bearer {secret.reveal()}"},
+        headers={"Authorization": f"Bearer {secret.reveal(key=f'connectors.{name}.{key}')}"},
         health=_HEALTH[key],
         classify=partial(classify, remote=name, key=key),
         explain=explain,
