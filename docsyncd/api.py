@@ -75,6 +75,7 @@ from docsyncd.hookspecs import hookimpl
 from docsyncd.ports import Catalog, Change, Changes, Download, Feed, Index, Journal, Patch, Replica, Staged
 from docsyncd.preview.previewer import Previewer
 from docsyncd.secrets import Secret
+from docsyncd.tasks import in_parallel
 from docsyncd.transport import CHUNK, MIB, Reply, Transport, TransportSettings
 
 __all__ = [
@@ -156,6 +157,7 @@ __all__ = [
     "case_file_key",
     "document_key",
     "hookimpl",
+    "in_parallel",
     "index_tag",
     "normalise_case_file_number",
 ]

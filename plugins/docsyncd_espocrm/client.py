@@ -21,6 +21,7 @@ from docsyncd.api import (
     Holder,
     HolderId,
     Host,
+    IndexStatus,
     Membership,
     Patch,
     Ports,
@@ -136,8 +137,10 @@ class EspoCatalog:
         """One PUT with what the profile maps, then the record as it is now.
 
         EspoCRM's version check compares only the fields that a PUT changes, and ours are not the person's: so the record is
-        read again in any case, and another file is `PreconditionFailed`. In an installation with rows between document and
-        collection those are written last, one PUT each: its hooks call them unclean whenever the record is saved.
+        read again in any case, and another file is `PreconditionFailed`. Only what merely announces that work has begun is
+        content with the PUT's own answer, the whole record as EspoCRM wrote it (reference/espocrm.md, 3.2). In an installation
+        with rows between document and collection those are written last, one PUT each: its hooks call them unclean whenever
+        the record is saved.
         """
         in_rows = WRITTEN if self._junction is not None else frozenset[str]()
         own = Patch(
@@ -146,15 +149,18 @@ class EspoCatalog:
             values={name: value for name, value in patch.values.items() if name not in in_rows},
         )
         body = self._wire.changes(own)
+        now: Document | None = None
         if body:
             try:
-                await self._rest.put(self._rest.path(self._names.entity, document.id), body, version=expect)
+                answer = await self._rest.put(self._rest.path(self._names.entity, document.id), body, version=expect)
             except Rejected as refused:
                 await self._demand_alive(document, refused)
                 raise
+            if self._junction is None and _only_announces(patch):
+                now = self._wire.document(self._rest.mapping(answer.json(remote=self._rest.remote)))
         if self._junction is not None:
             await self._junction.save(document, patch, now=self._clock.now())
-        now = await self.document(document.id)
+        now = now or await self.document(document.id)
         if now is None:
             raise PreconditionFailed(f"document {document.id} is gone", remote=self._rest.remote)
         if _attachment(now) != _attachment(document):
@@ -243,6 +249,11 @@ class EspoCatalog:
                 remote=self._rest.remote,
             )
         return matching[0] if matching else None
+
+
+def _only_announces(patch: Patch) -> bool:
+    """It claims nothing of the file: the save that does reads again."""
+    return patch.index_status is IndexStatus.SYNCING and patch.status is None and not patch.values
 
 
 def _attachment(document: Document) -> AttachmentId | None:

@@ -5,7 +5,8 @@ Linking changes no record and fires no webhook (reference/espocrm.md, fact 8), s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from docsyncd.api import (
@@ -16,6 +17,7 @@ from docsyncd.api import (
     HolderId,
     Membership,
     ProtocolViolation,
+    in_parallel,
 )
 
 from .links import CollectionLink, Layout, Links
@@ -35,13 +37,23 @@ class Memberships:
         self.collection_of: dict[tuple[str, str], CollectionId | None] = {}
 
     async def of(self, document: Document) -> tuple[Membership, ...]:
-        """One request per link, and one for the case file. `Rejected` if one of them is refused."""
+        """One request per link and one for the case file, all at once. `Rejected` if one of them is refused."""
         layout = await self._links.layout()
-        allowed = await self._case_file_consent(document, layout)
-        found: list[Membership] = []
-        for link in layout.collections:
-            found += [self._membership(link, holder, allowed) for holder in await self._holders(document, link)]
-        return tuple(found)
+        allowed: list[bool | None] = []
+        holders: dict[CollectionLink, Sequence[Record]] = {}
+
+        async def ask_case_file() -> None:
+            allowed.append(await self._case_file_consent(document, layout))
+
+        async def ask_link(link: CollectionLink) -> None:
+            holders[link] = await self._holders(document, link)
+
+        every: list[Callable[[], Awaitable[None]]] = [
+            ask_case_file,
+            *(partial(ask_link, link) for link in layout.collections),
+        ]
+        await in_parallel(lambda question: question(), every)
+        return tuple(self._membership(link, each, allowed[0]) for link in layout.collections for each in holders[link])
 
     async def pairs(self) -> AsyncIterator[tuple[CollectionId, DocumentId]]:
         """Every active collection with every document that is linked to its holder."""

@@ -169,9 +169,10 @@ class Rest:
         """A part of the metadata; None where it does not exist or the API user may not see it."""
         return await self.get("/Metadata", {"key": key})
 
-    async def put(self, path: str, body: Mapping[str, Any], *, version: str | None = None) -> None:
+    async def put(self, path: str, body: Mapping[str, Any], *, version: str | None = None) -> Reply:
+        """The answer: of EspoCRM's own routes the whole record, values partly as sent (reference/espocrm.md, 3.2)."""
         headers = {} if version is None else {"X-Version-Number": version}
-        await self.request("PUT", path, json_body=body, headers=headers)
+        return await self.request("PUT", path, json_body=body, headers=headers)
 
     async def request(self, method: str, path: str, **how: Any) -> Reply:
         """`Transport.request`, with a healthy remote's wordless refusals given their final meaning."""

@@ -106,6 +106,23 @@ async def test_a_save_is_one_put_of_what_it_names_and_one_look(tmp_path: Path) -
         assert saved.collections == ("c1", "c2")
 
 
+async def test_an_announcement_is_one_put_and_nothing_else(tmp_path: Path) -> None:
+    async with connected(tmp_path) as at:
+        document = await at.read(at.world.add_document("Klage.pdf", PDF, md5="a" * 32))
+        start = at.espo.requests.last
+        begun = await at.catalog.save(document, Patch(index_status=IndexStatus.SYNCING, values={}), expect=None)
+        assert at.requests_since(start) == [f"PUT /Document/{document.id}"]
+        assert begun == await at.read(document.id)
+
+
+async def test_a_file_that_was_replaced_before_the_announcement_is_noticed(tmp_path: Path) -> None:
+    async with connected(tmp_path) as at:
+        document = await at.read(at.world.add_document("Klage.pdf", PDF))
+        at.world.update("Document", document.id, file=("Klage v2.pdf", PDF * 2))
+        with pytest.raises(PreconditionFailed, match="replaced"):
+            await at.catalog.save(document, Patch(index_status=IndexStatus.SYNCING, values={}), expect=None)
+
+
 async def test_a_name_that_is_off_is_never_sent(tmp_path: Path) -> None:
     names = {"document": {"md5": "", "sha256": ""}}
     async with connected(tmp_path, names=names) as at:
