@@ -277,9 +277,12 @@ class Transport:
                 with tried:
                     return await once()
         except _Again as last:
-            raise await self._sorted(last.final) from last.__cause__
+            last.final.__cause__ = last.__cause__
+            failed = await self._sorted(last.final)
+            raise failed from failed.__cause__
         except RemoteError as error:
-            raise await self._sorted(error) from error.__cause__
+            failed = await self._sorted(error)
+            raise failed from failed.__cause__
         raise AssertionError("unreachable: the retry loop returns or raises")
 
     async def _reached(
@@ -313,7 +316,9 @@ class Transport:
                 yield chunk
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             broken = self._broken(f"GET {path} broke off in the body: {_words(error)}", True)
-            raise await self._sorted(broken) from error
+            broken.__cause__ = error
+            failed = await self._sorted(broken)
+            raise failed from failed.__cause__
 
     def _error(self, reply: Reply) -> RemoteError:
         """The exception that an error reply stands for."""
