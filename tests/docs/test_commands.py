@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shlex
@@ -13,6 +14,7 @@ import pytest
 import typer.main
 
 from docsyncd.cli import app
+from docsyncd.commands import GOOD_ENDINGS
 from tests.docs import pages
 
 CLI: Any = typer.main.get_command(app)
@@ -101,3 +103,19 @@ def test_the_page_of_commands_names_the_default_paths() -> None:
     for path in (DEFAULT_CONFIG, DEFAULT_SOCKET):
         assert isinstance(path, Path)
         assert f"`{path}`" in PAGE
+
+
+def test_the_pages_explain_every_word_that_explain_and_sync_answer() -> None:
+    tree = ast.parse(pages.read("docsyncd/advice.py"))
+    states = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "state_of")
+    words = {
+        node.value
+        for each in ast.walk(states)
+        if isinstance(each, ast.Return)
+        for node in ast.walk(each)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert {"parked", "under way"} <= words
+    operate = set(pages.code(pages.read("docs/how-to/operate.md")))
+    assert words <= operate & set(pages.code(PAGE))
+    assert set(GOOD_ENDINGS) <= set(pages.code(PAGE))
