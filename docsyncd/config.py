@@ -80,7 +80,11 @@ class IndexConfig(Table):
     consent_field: str = "aiFreigabe"
     """Boolean on the case file (else on the linked entity) without which nothing is uploaded; "" means the link is consent."""
     collections: tuple[str, ...] = ()
-    """Collection ids that may be filled; empty means every collection that an entity of the catalog names."""
+    """Collection ids that may be filled and emptied; empty means every collection that an entity of the catalog names.
+    What is not on the list stays as it is: no new version, no withdrawn consent and no deletion reaches it."""
+    scope: Literal["all", "linked"] = "all"
+    """Which documents are worked on: `all`, or only those `linked` to a collection that may be filled. The others are then
+    read and nothing else: no preview, no hash, no status. `linked` is for trying docsyncd out beside other documents."""
     max_file_mb: float = Field(default=48.0, gt=0, le=512)
     """Largest file, in 1,000,000 bytes. 48 is the lowest of xAI's four published limits (reference: xai.md, 1.2)."""
     poll_every: Seconds = 60.0

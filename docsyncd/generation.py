@@ -14,9 +14,10 @@ import anyio
 import structlog
 
 from docsyncd.clock import Clock
-from docsyncd.config import Config, Connection
+from docsyncd.config import Config, Connection, IndexConfig
 from docsyncd.connector import Finding, Host, Ports, Severity, Webhook
-from docsyncd.core.model import DocumentId, HolderId, WorkKey
+from docsyncd.core.index_scope import IndexScope
+from docsyncd.core.model import CollectionId, DocumentId, HolderId, WorkKey
 from docsyncd.engine.index_document import index_document
 from docsyncd.engine.index_flow import IndexFlow, IndexSettings, Report
 from docsyncd.engine.intake import NoticeIntake
@@ -208,6 +209,7 @@ def _handlers(
             catalog=settings.index.catalog,
             index=settings.index.index,
             live=settings.index.mode == "live",
+            scope=_scope(settings.index),
             previews=settings.previews.enabled,
             first_look=settings.index.first_look,
             give_up_after=settings.index.give_up_after,
@@ -226,6 +228,11 @@ def _handlers(
     return {"doc": document, "holder": holder}
 
 
+def _scope(index: IndexConfig) -> IndexScope:
+    only = frozenset(CollectionId(collection) for collection in index.collections)
+    return IndexScope(only=only, linked=index.scope == "linked")
+
+
 def _jobs(config: Config, foundation: Foundation, catalog: Catalog, index: Index) -> Sequence[Job]:
     settings = config.settings
     sweeps = Sweeps(
@@ -235,6 +242,7 @@ def _jobs(config: Config, foundation: Foundation, catalog: Catalog, index: Index
         intake=foundation.intake,
         intervals=foundation.intervals,
         clock=foundation.clock,
+        scope=_scope(settings.index),
         orphan_age=settings.sweeps.orphan_age,
     )
     poll = Job(
@@ -244,12 +252,13 @@ def _jobs(config: Config, foundation: Foundation, catalog: Catalog, index: Index
         run=sweeps.poll,
         wake=foundation.poll_wake,
     )
+    # Going live, or answering for more, has sweeps of its own: what was left alone until then is due at once.
+    reach = "/".join((settings.index.mode, settings.index.scope, *sorted(settings.index.collections)))
     passes = {"sweep.ids": sweeps.ids, "sweep.links": sweeps.links, "sweep.orphans": sweeps.orphans}
     return (
         poll,
         *(
-            # Going live has sweeps of its own: what was only observed until then is due at once.
-            Job(name=name, interval=f"{name}/{settings.index.mode}", every=settings.sweeps.every, run=run, wake=Wake())
+            Job(name=name, interval=f"{name}/{reach}", every=settings.sweeps.every, run=run, wake=Wake())
             for name, run in passes.items()
         ),
     )

@@ -49,6 +49,7 @@ class View:
     :param current: our file of the index that holds exactly this content, if there is one.
     :param files: every file of the index that is this document's, with the content it holds (None: unknown).
     :param placements: where those files are, as the index said in this run; ABSENT ones are left out.
+    :param elsewhere: the same for collections that are not ours to touch (`IndexScope`): they count, and never change.
     :param gone: collections that the index no longer has.
     :param preview: whether one has to be drawn, and `picture` the attachment that shows this content.
     :param insisted: an operator asked for this run: what the index failed is tried again.
@@ -67,6 +68,7 @@ class View:
     preview: PreviewNeed
     picture: AttachmentId | None
     insisted: bool
+    elsewhere: tuple[Placement, ...] = ()
     problem: str = ""
 
 
@@ -242,7 +244,7 @@ def _withdraw_what_was_replaced(view: View) -> Step | None:
 def _forget_what_is_placed_nowhere(view: View) -> Step | None:
     if gone_but_wanted(view):
         return None
-    placed = {p.file for p in view.placements}
+    placed = {p.file for p in (*view.placements, *view.elsewhere)}
     needed = {view.current} if wanted(view) else set()
     for file in sorted(view.files):
         if file not in placed and file not in needed:
@@ -303,7 +305,9 @@ def _target(view: View) -> Save:
         common["preview"] = view.picture
     placed = {
         "index_file": view.current,
-        "collections": tuple(sorted({p.collection for p in view.placements if p.file == view.current})),
+        "collections": tuple(
+            sorted({p.collection for p in (*view.placements, *view.elsewhere) if p.file == view.current})
+        ),
         "indexed_hash": view.content.blake3 if view.content is not None else None,
     }
     nowhere: dict[str, str | tuple[str, ...] | None] = {"index_file": None, "collections": (), "indexed_hash": None}
@@ -326,7 +330,7 @@ def _target(view: View) -> Save:
                 index_status=IndexStatus.UNSUPPORTED,
                 values={**common, **nowhere, "index_error": view.refusal},
             )
-    if any(p.collection in left_alone(view) for p in view.placements):
+    if view.elsewhere or any(p.collection in left_alone(view) for p in view.placements):
         # What is left alone says what it said; but nobody works on it, and an interrupted run left `syncing`.
         interrupted = view.document.index_status is IndexStatus.SYNCING
         return Save(status=None, index_status=IndexStatus.NONE if interrupted else None, values=common)

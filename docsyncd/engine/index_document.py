@@ -31,14 +31,16 @@ async def index_document(flow: IndexFlow, document_id: DocumentId, lease: Lease,
     if is_settled(recall, document) and not lease.claim.insisted:
         return Done(summary=recall.memory.summary, detail="unchanged")
     for _ in range(REPLANS):
+        run = IndexRun(flow, document, lease, recall, report)
         try:
-            return await IndexRun(flow, document, lease, recall, report).run()
+            return await run.run()
         except PreconditionFailed as changed:
             structlog.get_logger().info("document.changed_meanwhile", reason=str(changed))
         except (Unavailable, NotReady):
             raise  # nobody's fault, or not yet: nothing that a lawyer should read about
         except RemoteError as error:
-            await _tell_failure(flow, document, lease, error)
+            if run.is_ours:
+                await _tell_failure(flow, document, lease, error)
             raise
         recall = await flow.ledger.recall(document_id)
         document = await flow.catalog.document(document_id)

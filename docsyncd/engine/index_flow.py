@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from docsyncd.clock import Clock
+from docsyncd.core.index_scope import IndexScope
 from docsyncd.engine.guarded_write import GuardedWrite
 from docsyncd.engine.intake import NoticeIntake
 from docsyncd.engine.lease import Lease
@@ -29,6 +30,7 @@ class IndexSettings:
     catalog: str
     index: str
     live: bool
+    scope: IndexScope
     previews: bool
     first_look: float
     give_up_after: float

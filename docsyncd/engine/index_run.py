@@ -14,6 +14,7 @@ import structlog
 
 from docsyncd.core import index_plan as plan
 from docsyncd.core import index_tag
+from docsyncd.core.index_scope import IndexScope
 from docsyncd.core.model import (
     CollectionId,
     Digests,
@@ -50,6 +51,12 @@ def look_delay(waited: float, first: float) -> float:
     return min(max(waited, first), LONGEST_LOOK)
 
 
+def _is_ours(scope: IndexScope, recall: Recall) -> bool:
+    """Is the document ours whatever its links say, because we have begun something with it?"""
+    begun = bool(recall.files()) and scope.holds(recall.collections())
+    return not scope.linked or begun or recall.memory.intent is not None
+
+
 class IndexRun:
     """One pass over a document that exists."""
 
@@ -65,10 +72,14 @@ class IndexRun:
         self.document = document
         self.steps: list[str] = []
         self.forgotten: list[IndexFileId] = []
+        self.is_ours = _is_ours(flow.settings.scope, recall)
 
     async def run(self) -> Outcome:
         flow = self.flow
         memberships = await flow.catalog.memberships(self.document)
+        self.is_ours = self.is_ours or flow.settings.scope.covers(memberships)
+        if not self.is_ours:
+            return await self._leave_alone()
         await self._offer_holders(memberships)
         try:
             found = await survey(
@@ -92,9 +103,23 @@ class IndexRun:
         async with AsyncExitStack() as stack:
             return await self._work(self._first_view(memberships, found), stack)
 
+    async def _leave_alone(self) -> Outcome:
+        """Not a document for us (`[index] scope`): nothing is written, and nothing remembered but what is still ours elsewhere."""
+        reason = "no link leads to a collection that may be filled"
+        if not self.recall.files():
+            line = decision(
+                self.flow.clock.now(), self.lease.claim, outcome="out of scope", reason=reason, steps=self.steps
+            )
+            await self.flow.ledger.forget(self.id, fence=self.lease.claim.fence, files=(), decision=line)
+        return Done(summary="out of scope", detail=reason)
+
     async def _offer_holders(self, memberships: tuple[Membership, ...]) -> None:
         """Collections that have to be created or taken down are kept under keys of their own."""
-        keys = [holder_key(membership.holder) for membership in memberships if needs_keeping(membership)]
+        keys = [
+            holder_key(membership.holder)
+            for membership in memberships
+            if needs_keeping(membership, self.flow.settings.scope)
+        ]
         if keys and self.flow.settings.live:
             await self.flow.intake.offer([Notice(key=key, topic="document") for key in keys])
 
@@ -118,7 +143,7 @@ class IndexRun:
             picture=None,
             insisted=self.lease.claim.insisted,
         )
-        return self._with_content(view, content)
+        return self._with_content(self.flow.settings.scope.cut(view), content)
 
     def _with_content(self, view: plan.View, content: Digests | None) -> plan.View:
         """The view once the content is known: what refuses it, which file holds it, whether a preview shows it."""
@@ -278,7 +303,8 @@ class IndexRun:
                 for wrong in view.placements:
                     if wrong.file == placement.file:
                         await self.write.withdraw(self.id, wrong.file, wrong.collection, reason="corrupt")
-                await self.write.forget(self.id, placement.file)
+                if placement.file not in {p.file for p in view.elsewhere}:
+                    await self.write.forget(self.id, placement.file)
                 self._without(view, placement.file)
                 await self._commit(outcome="corrupt", reason="the index holds other bytes than were sent")
                 raise CorruptContent(
@@ -288,7 +314,7 @@ class IndexRun:
 
     async def _settle(self, view: plan.View, step: plan.Step) -> Outcome:
         summary = step.summary if isinstance(step, plan.Settled) else plan.summary(view)
-        placed = {p.collection for p in view.placements}
+        placed = {p.collection for p in (*view.placements, *view.elsewhere)}
         drawn = self.memory.drawn
         reason = view.refusal if summary == "unsupported" else view.document.index_error
         self._remember(

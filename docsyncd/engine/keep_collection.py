@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from docsyncd.core.index_scope import IndexScope
 from docsyncd.core.model import CollectionId, CollectionStage, Holder, HolderId, Lane, Membership
 from docsyncd.engine.index_flow import IndexFlow, Report
 from docsyncd.engine.lease import Lease
@@ -19,8 +20,10 @@ NAME = 200
 """Characters of the holder's name in the collection's: a person recognises it, and the tag fits behind it."""
 
 
-def needs_keeping(membership: Membership | Holder) -> bool:
-    """Its collection has to be created, or taken down."""
+def needs_keeping(membership: Membership | Holder, scope: IndexScope) -> bool:
+    """Its collection has to be created, or taken down, and is ours to touch."""
+    if not scope.admits(membership.collection):
+        return False
     if membership.stage is CollectionStage.NEW:
         return membership.collection is None
     return membership.stage is CollectionStage.DEACTIVATED and membership.collection is not None
@@ -29,7 +32,7 @@ def needs_keeping(membership: Membership | Holder) -> bool:
 async def keep_collection(flow: IndexFlow, holder_id: HolderId, lease: Lease, report: Report) -> Outcome:
     """One look. Raises `SafetyHalt` for valve `collection-deletion` when the grace is over and nobody has said yes."""
     holder = await flow.catalog.holder(holder_id)
-    if holder is None or not needs_keeping(holder) or not flow.settings.live:
+    if holder is None or not needs_keeping(holder, flow.settings.scope) or not flow.settings.live:
         await flow.ledger.forget_stage(holder_id)
         return Done(summary="nothing to keep")
     if holder.stage is CollectionStage.NEW:

@@ -25,7 +25,10 @@ HOUR = 3600.0
 async def remove_document(
     flow: IndexFlow, document: DocumentId, lease: Lease, recall: Recall, report: Report
 ) -> Outcome:
-    """Withdraw everywhere, forget every file, forget the memory. Raises `SafetyHalt` for valve `mass-deletion`."""
+    """Withdraw everywhere, forget every file, forget the memory. Raises `SafetyHalt` for valve `mass-deletion`.
+
+    Collections that are not ours to touch (`IndexScope`) keep the file, which the orphan sweep finds once they are.
+    """
     settles = flow.settings.upload_settles
     try:
         memory = await resolve_intent(flow.index, recall.memory, document, now=flow.clock.now(), upload_settles=settles)
@@ -39,11 +42,14 @@ async def remove_document(
         return Done(summary="observed", detail=f"would remove {len(files)} file(s) of a deleted document")
     await _require_few_removals(flow, document, lease)
     placements = await where(flow.index, files, recall.collections())
-    steps = await _take_out(document, flow.write(lease), placements, files, report)
+    kept = {p.file for p in placements if not flow.settings.scope.admits(p.collection)}
+    ours = tuple(p for p in placements if flow.settings.scope.admits(p.collection))
+    removed = {file: stored for file, stored in files.items() if file not in kept}
+    steps = await _take_out(document, flow.write(lease), ours, removed, report)
     await flow.ledger.settle_orphans(document, recall.orphans)
     line = decision(flow.clock.now(), lease.claim, outcome="deleted", reason="gone from the catalog", steps=steps)
     await flow.ledger.forget(document, fence=lease.claim.fence, files=files, decision=line)
-    return Done(summary="deleted", detail=f"removed {len(files)} file(s)")
+    return Done(summary="deleted", detail=f"removed {len(removed)} file(s)")
 
 
 async def _take_out(

@@ -15,6 +15,7 @@ import structlog
 
 from docsyncd.clock import Clock
 from docsyncd.core import index_tag
+from docsyncd.core.index_scope import IndexScope
 from docsyncd.core.model import CollectionId, DocumentId, IndexedFile, IndexFileId, Lane, Notice, holder_key
 from docsyncd.core.safety import too_many_removals
 from docsyncd.engine.intake import NoticeIntake
@@ -39,6 +40,7 @@ class Sweeps:
     intake: NoticeIntake
     intervals: Intervals
     clock: Clock
+    scope: IndexScope
     orphan_age: float
 
     async def poll(self) -> int:
@@ -58,15 +60,16 @@ class Sweeps:
 
     async def ids(self) -> int:
         """Every id against every memory: what is new or restored, what was never brought to its end (a run that only
-        observed, a key that was lost), and what is gone.
+        observed, a key that was lost), and what is gone. Where only linked documents are ours, the links find the new ones.
         """
         remembered = {document async for document in self.ledger.documents()}
         present: set[DocumentId] = set()
         offered = 0
         async for batch in _batches(self.catalog.ids()):
             present.update(batch)
-            settled = await self.ledger.settled([document for document in batch if document in remembered])
-            open_ends = [document for document in batch if document not in settled]
+            known = [document for document in batch if document in remembered]
+            settled = await self.ledger.settled(known)
+            open_ends = [document for document in (known if self.scope.linked else batch) if document not in settled]
             offered += await self.intake.offer_documents(open_ends, topic="sweep.ids", lane=Lane.BULK, deep=False)
         gone = sorted(remembered - present)
         if gone and not present:
@@ -81,13 +84,14 @@ class Sweeps:
         """The links of every collection against what was placed: linking fires no event and moves no date."""
         linked: dict[DocumentId, set[CollectionId]] = defaultdict(set)
         async for collection, document in self.catalog.links():
-            linked[document].add(collection)
+            if self.scope.admits(collection):
+                linked[document].add(collection)
         differing = [
             document
             async for document in self.ledger.documents()
-            if set((await self.ledger.recall(document)).memory.wanted) != linked.pop(document, set())
+            if await self._placed_in(document) != linked.pop(document, set())
         ]
-        keep = [holder_key(holder.id) async for holder in self.catalog.holders() if needs_keeping(holder)]
+        keep = [holder_key(holder.id) async for holder in self.catalog.holders() if needs_keeping(holder, self.scope)]
         if keep:
             await self.intake.offer([Notice(key=key, topic="sweep.links") for key in keep], lane=Lane.BULK)
         return len(keep) + await self._offer(sorted({*differing, *linked}), topic="sweep.links")
@@ -96,10 +100,11 @@ class Sweeps:
         """Files of the index that carry our tag and are no memory's: their documents look at them and tidy up.
 
         Also finds documents in a collection that nothing links there, after Redis was lost. Valves: an emptied listing,
-        or more than max(20, 10 %) files to be forgotten, hold.
+        or more than max(20, 10 %) files to be forgotten, hold. Where the collections are limited, a file that none of them
+        holds is left alone: another one may hold it, and another daemon know it.
         """
         known = await self._known_files()
-        collections = {collection async for collection, _ in self.catalog.links()}
+        collections = self.scope.only or {collection async for collection, _ in self.catalog.links()}
         placed = await self._placed(collections)
         newest = self.clock.now() - timedelta(seconds=self.orphan_age)
         listed: dict[IndexFileId, IndexedFile] = {file.id: file async for file in self.index.files()}
@@ -107,6 +112,8 @@ class Sweeps:
             raise SafetyHalt(f"the index lists no file at all, {len(known)} are known", valve="empty-index")
         strange = [file for file in listed.values() if file.id not in known]
         settled = [file for file in strange if file.created_at is None or file.created_at < newest]
+        if self.scope.only:
+            settled = [file for file in settled if file.id in placed]
         loose = [file for file in settled if file.id not in placed]
         if too_many_removals(len(loose), of=len(listed)):
             raise SafetyHalt(f"{len(loose)} of {len(listed)} files would be forgotten", valve="mass-forgetting")
@@ -121,6 +128,11 @@ class Sweeps:
         offered = await self._offer(sorted(orphans), topic="sweep.orphans")
         await self.ledger.set_complete()
         return offered
+
+    async def _placed_in(self, document: DocumentId) -> set[CollectionId]:
+        """Our collections that the document was put into, as far as its memory says."""
+        wanted = (await self.ledger.recall(document)).memory.wanted
+        return {collection for collection in wanted if self.scope.admits(collection)}
 
     async def _known_files(self) -> set[IndexFileId]:
         found: set[IndexFileId] = set()
