@@ -64,7 +64,7 @@ def verify(path: Path) -> int:
                 entry = json.loads(line)
             except ValueError as error:
                 raise AuditBroken(f"{path}, line {count}: not JSON") from error
-            if entry.get("previous") != previous:
+            if not isinstance(entry, dict) or entry.get("previous") != previous:
                 raise AuditBroken(f"{path}, line {count}: does not follow the line before it")
             previous = _hash(line)
     return count
