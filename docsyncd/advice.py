@@ -56,7 +56,7 @@ def _key_refused(seen: Standing) -> str | None:
 def _away(seen: Standing) -> str | None:
     if seen.entry is None or not seen.away:
         return None
-    return f"{' and '.join(seen.away)} is away; it goes on by itself when that answers again. See: docsyncd status"
+    return f"It goes on by itself when {' and '.join(seen.away)} can be reached again. See: docsyncd status"
 
 
 def _active(seen: Standing) -> str | None:

@@ -169,7 +169,9 @@ def _decisions(decisions: Iterable[Mapping[str, Any]]) -> RenderableType:
 def sync(answer: Mapping[str, Any]) -> RenderableType:
     """How the run ended, or that it is waiting."""
     if "word" not in answer:
-        return Text(f"{answer['key']} is in the queue. To see what becomes of it: docsyncd sync --wait, or explain")
+        return Text(
+            f"{answer['key']} is in the queue. To see what becomes of it: docsyncd explain {answer['key'].removeprefix('doc:')}"
+        )
     line = Text.assemble(f"{answer['key']}: ", word(answer["word"]))
     facts = [(label, Text(answer[key])) for label, key in (("", "detail"), ("what helps", "advice")) if answer.get(key)]
     return Group(line, _Labelled(facts)) if facts else line

@@ -21,6 +21,7 @@ An open breaker refuses at once and sends nothing. It half-opens with the health
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -390,5 +391,12 @@ def _waits_for_more(failure: RemoteError) -> bool:
 def _words(error: BaseException) -> str:
     """What happened, without the URL (it may hold ids) and without the headers (they hold keys)."""
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"{type(error).__name__}: {error.os_error.strerror or error.os_error}"
+        return f"{type(error).__name__}: {_system_words(error.os_error)}"
     return type(error).__name__
+
+
+def _system_words(error: OSError) -> str:
+    """`Connection refused`, where asyncio's own text is `Connect call failed ('127.0.0.1', 9)`; a resolver's are negative."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
