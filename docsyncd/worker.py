@@ -43,6 +43,9 @@ Handler = Callable[[WorkKey, Lease, Callable[[str], None]], Awaitable[Outcome]]
 IDLE = 1.0
 """Seconds between two looks at an empty queue; a hint from the queue comes sooner."""
 
+RELEASED = 1.0
+"""Seconds until a released key may be claimed again: the gate holds this daemon back, the pause holds the others."""
+
 DISK_PAUSE = 60.0
 """Seconds until a key is looked at again that found our own disk full: no fault of the key's, so nothing is counted."""
 
@@ -72,7 +75,7 @@ def ending_after(error: Exception, claim: Claim) -> Ending | None:
         case LeaseLost():
             return None
         case Unavailable() | QueueUnavailable():
-            return Ending(verdict=Verdict.RELEASE, error=words)
+            return Ending(verdict=Verdict.RELEASE, error=words, delay=RELEASED)
         case NotReady():
             return Ending(verdict=Verdict.AGAIN, error=words, delay=error.retry_after)
         case DiskFull():
@@ -187,8 +190,12 @@ class Workers:
             await self._gate.wait()
             if self._gate.stopping:
                 return
+            asked_at = self._clock.monotonic()
             try:
-                claim = await self._queue.claim(LeaseToken(uuid.uuid4().hex), worker=worker)
+                with anyio.CancelScope(
+                    shield=True
+                ):  # a claim that nobody knows of would hold its key for a whole lease
+                    claim = await self._queue.claim(LeaseToken(uuid.uuid4().hex), worker=worker)
             except QueueUnavailable as away:
                 structlog.get_logger().warning("queue.away", reason=str(away))
                 await anyio.sleep(IDLE * (1 + random.random()))
@@ -196,15 +203,19 @@ class Workers:
             if claim is None:
                 await self._queue.wait(IDLE)
                 continue
-            await self._one(claim)
+            await self._one(claim, asked_at)
 
-    async def _one(self, claim: Claim) -> None:
+    async def _one(self, claim: Claim, asked_at: float) -> None:
         started = self._clock.monotonic()
         lease = Lease(claim, self._clock, seconds=self._lease)
+        lease.renewed(asked_at)
         with bound_contextvars(key=claim.key, trace=claim.trace), anyio.CancelScope() as scope:
             self.running[claim.key] = run = Running(lease=lease, scope=scope, started=started)
             try:
                 ending, word, detail = await self._handle(claim, lease, run)
+                if ending is not None and ending.verdict is Verdict.DONE and not lease.holds():
+                    # Somebody may have changed the document since: only a run inside its lease may say "done".
+                    ending, word = Ending(verdict=Verdict.RELEASE), "lease_lost"
                 with anyio.CancelScope(shield=True):
                     await self._finish(claim, ending, word, detail, started)
             except anyio.get_cancelled_exc_class():

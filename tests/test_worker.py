@@ -43,7 +43,7 @@ from docsyncd.work.connection import ConnectionSettings, connect
 from docsyncd.work.embedded import EmbeddedServer, EmbeddedSettings, embedded_server
 from docsyncd.work.queue import Claim, Entry, KeyState, LeaseToken, Offer, Verdict
 from docsyncd.work.redis_queue import QueueSettings, RedisQueue
-from docsyncd.worker import DISK_PAUSE, Ending, Gate, Workers, ending_after, ending_of
+from docsyncd.worker import DISK_PAUSE, RELEASED, Ending, Gate, Workers, ending_after, ending_of
 from tests.work.workplace import PATIENT, binary
 
 KEY = WorkKey("doc:65f0c2a1b3d4e5f60")
@@ -66,10 +66,10 @@ def ending(verdict: Verdict, error: str, delay: float = 0.0) -> Ending:
 
 ENDINGS: list[tuple[Exception, Ending | None]] = [
     (LeaseLost("taken over"), None),
-    (Unavailable("502", remote="xai"), ending(Verdict.RELEASE, "xai: 502")),
-    (Unavailable("429", remote="xai", retry_after=30.0), ending(Verdict.RELEASE, "xai: 429")),
-    (CredentialsRefused("401", remote="xai"), ending(Verdict.RELEASE, "xai: 401")),
-    (QueueUnavailable("Redis is away"), ending(Verdict.RELEASE, "Redis is away")),
+    (Unavailable("502", remote="xai"), ending(Verdict.RELEASE, "xai: 502", RELEASED)),
+    (Unavailable("429", remote="xai", retry_after=30.0), ending(Verdict.RELEASE, "xai: 429", RELEASED)),
+    (CredentialsRefused("401", remote="xai"), ending(Verdict.RELEASE, "xai: 401", RELEASED)),
+    (QueueUnavailable("Redis is away"), ending(Verdict.RELEASE, "Redis is away", RELEASED)),
     (NotReady("uploading", remote="espocrm", retry_after=3.0), ending(Verdict.AGAIN, "espocrm: uploading", 3.0)),
     (DiskFull("no room"), ending(Verdict.AGAIN, "no room", DISK_PAUSE)),
     (OSError(errno.ENOSPC, "No space left"), ending(Verdict.AGAIN, "[Errno 28] No space left", DISK_PAUSE)),
@@ -245,11 +245,25 @@ async def test_a_remote_that_is_away_costs_no_attempt_and_stops_the_claiming(red
         assert await place.ended(1) == ["remote_away"]
         await anyio.sleep(0.3)
         assert len(runs) == 1, "claimed while the breaker was open"
-        for key in ("doc:a", "doc:b", "doc:c"):
+        for key, state in (("doc:a", KeyState.DELAYED), ("doc:b", KeyState.READY), ("doc:c", KeyState.READY)):
             entry = await place.entry(key)
-            assert (entry.state, entry.attempts) == (KeyState.READY, 0)
+            assert (entry.state, entry.attempts) == (state, 0)
         breaker.reset()
         assert await place.ended(4) == ["remote_away", "indexed", "indexed", "indexed"]
+
+
+async def test_a_run_that_outlived_its_lease_is_not_done_but_released(redis: Redis) -> None:
+    runs: list[WorkKey] = []
+
+    async def handle(key: WorkKey, lease: Lease, report: Callable[[str], None]) -> Outcome:
+        runs.append(key)
+        if len(runs) == 1:
+            lease.lose()
+        return Done(summary="indexed")
+
+    async with work(redis, handle, slots=1) as place:
+        await place.offer("doc:a")
+        assert await place.ended(2) == ["lease_lost", "indexed"]
 
 
 async def test_refused_credentials_park_nothing_until_the_key_changes(redis: Redis) -> None:
@@ -266,7 +280,7 @@ async def test_refused_credentials_park_nothing_until_the_key_changes(redis: Red
         await place.offer()
         assert await place.ended(1) == ["credentials_refused"]
         entry = await place.entry()
-        assert (entry.state, entry.attempts, entry.error) == (KeyState.READY, 0, "xai: 401")
+        assert (entry.state, entry.attempts, entry.error) == (KeyState.DELAYED, 0, "xai: 401")
         place.gate.replace((new,))
         assert await place.ended(2) == ["credentials_refused", "indexed"]
 

@@ -27,7 +27,11 @@ class Lease:
         """The queue refused to extend it."""
         self._end = self._clock.monotonic()
 
+    def holds(self) -> bool:
+        """Does it surely outlast the beginning of an effect?"""
+        return self._clock.monotonic() <= self._end - self._seconds * MARGIN
+
     def require(self) -> None:
-        """Raise `LeaseLost` unless the lease surely outlasts the beginning of an effect."""
-        if self._clock.monotonic() > self._end - self._seconds * MARGIN:
+        """Raise `LeaseLost` unless it does."""
+        if not self.holds():
             raise LeaseLost(f"the lease on {self.claim.key} may have run out")
