@@ -6,7 +6,7 @@ collections about to be filled) is written to the ledger before the effect. Desi
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from docsyncd.core.model import (
     PlacementState,
     holder_key,
 )
-from docsyncd.engine import wording
+from docsyncd.engine import waiting, wording
 from docsyncd.engine.decision import decision
 from docsyncd.engine.draw_preview import PreviewTask, preview_need
 from docsyncd.engine.fingerprint import fingerprint
@@ -73,10 +73,21 @@ class IndexRun:
         self.steps: list[str] = []
         self.forgotten: list[IndexFileId] = []
         self.is_ours = _is_ours(flow.settings.scope, recall)
+        self.only_looks = False
+        self.memberships: tuple[Membership, ...] = ()
 
     async def run(self) -> Outcome:
+        known = waiting.known_memberships(self.recall, self.document)
+        if known is not None and not self.lease.claim.insisted:
+            self.only_looks = True
+            with suppress(waiting.AskAnew):
+                return await self._pass(known)
+            self.only_looks = False
+        return await self._pass(await self.flow.catalog.memberships(self.document))
+
+    async def _pass(self, memberships: tuple[Membership, ...]) -> Outcome:
         flow = self.flow
-        memberships = await flow.catalog.memberships(self.document)
+        self.memberships = memberships
         self.is_ours = self.is_ours or flow.settings.scope.covers(memberships)
         if not self.is_ours:
             return await self._leave_alone()
@@ -172,6 +183,8 @@ class IndexRun:
                 )
                 if not self.flow.settings.live and not isinstance(step, plan.Settled):
                     return await self._only_observe(step)
+                if self.only_looks and not waiting.is_mere_look(step):
+                    raise waiting.AskAnew
                 match step:
                     case plan.Fetch():
                         view = await self._fetch(view, stack)
@@ -280,6 +293,7 @@ class IndexRun:
                 remote=self.flow.settings.index,
             )
         delay = look_delay(waited, self.flow.settings.first_look)
+        self._remember(waiting=waiting.note(self.document, self.memberships, epoch=self.recall.epoch))
         await self._commit(outcome="waiting for indexing", reason=", ".join(step.collections))
         return LookAgain(delay=delay, reason="the index still works on it")
 
@@ -319,6 +333,7 @@ class IndexRun:
         reason = view.refusal if summary == "unsupported" else view.document.index_error
         self._remember(
             wanted=tuple(sorted(placed)),
+            waiting=None,
             settled=fingerprint(self.document),
             settled_epoch=self.recall.epoch,
             summary=summary,

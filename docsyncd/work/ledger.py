@@ -24,6 +24,7 @@ from docsyncd.core.model import (
     DocumentId,
     HolderId,
     IndexFileId,
+    Membership,
 )
 from docsyncd.errors import LeaseLost
 from docsyncd.work.scripts import redis_errors, source
@@ -94,6 +95,14 @@ class Drawn(_Record):
     reason: str = ""
 
 
+class Waiting(_Record):
+    """A run stopped to wait for the index: the fingerprint of the record, the epoch, and the links and consent it had read."""
+
+    record: str
+    epoch: int
+    memberships: tuple[Membership, ...]
+
+
 class Memory(_Record):
     """Everything about one document.
 
@@ -108,6 +117,7 @@ class Memory(_Record):
     files: Mapping[IndexFileId, StoredFile] = {}
     intent: Intent | None = None
     drawn: Drawn | None = None
+    waiting: Waiting | None = None
     wanted: tuple[CollectionId, ...] = ()
     settled: str | None = None
     settled_epoch: int = -1
