@@ -115,6 +115,13 @@ Delivery
 * Purged or unreadable records are dropped silently (1.2; test_what_the_user_may_no_longer_read_or_what_is_purged_is_dropped_silently)
 * A literal IP address stops everything in 10.0-dev; a switch, because tests live on such addresses (1.3; test_a_literal_address_stops_all_webhooks_of_10_when_asked_to)
 
+Administration
+
+* The Entity Manager prefixes fields and links of EspoCRM's own types with c, new types with C (5.2; test_the_entity_manager_prefixes_what_it_adds_to_stock_types)
+* And leaves the names in custom types as they are (5.2, LinkManager's source; test_names_in_custom_types_are_kept)
+* A field's creation does not answer its final name (5.2; test_the_entity_manager_prefixes_what_it_adds_to_stock_types)
+* API users may not use it (5.2; test_the_entity_manager_is_for_administrators)
+
 The replaced installation (profile `vmh-2026-03-23`)
 
 * Rows of the pair table have numbers for ids (profile 2.4; test_linking_makes_a_row_with_a_number)
@@ -123,8 +130,8 @@ The replaced installation (profile `vmh-2026-03-23`)
 * A hook marks every saved document unclean, after our own writes, too (profile 2.6; test_a_hook_marks_a_saved_document_unclean)
 * And its case file, row and collection (profile 2.6; test_the_hook_reaches_case_file_row_and_collection_and_tells_of_them)
 
-Not emulated: mass actions, the duplicate check of Account and Contact, streams, teams, field-level rights, the field manager and
-extension upload, redirects followed to https, thumbnails, the audit log, weekly clean-ups (`World.purge` does one by hand).
+Not emulated: mass actions, the duplicate check of Account and Contact, streams, teams, field-level rights, changing and
+removing fields and entity types, extension upload, redirects followed to https, thumbnails, the audit log, weekly clean-ups (`World.purge` does one by hand).
 """  # noqa: E501 - one line per quirk
 
 from docsyncd_espocrm.emulator.application import EspoEmulator

@@ -72,7 +72,7 @@ class AboutApi:
         return {
             "entityDefs": {name: kind.metadata() for name, kind in allowed.items()},
             "scopes": {
-                name: {"entity": True, "object": kind.is_object, "isCustom": name.startswith("C")}
+                name: {"entity": True, "object": kind.is_object, "isCustom": kind.is_custom}
                 for name, kind in allowed.items()
             },
         }

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from docsyncd_espocrm.emulator.errors import forbidden
 from docsyncd_espocrm.emulator.store import Record, Store
 
 Action = Literal["create", "read", "edit", "delete"]
@@ -42,6 +43,12 @@ class User:
 def has_scope(user: User, scope: str) -> bool:
     level = user.access.get(scope, False)
     return user.is_admin or level is True or isinstance(level, dict)
+
+
+def demand_admin(user: User) -> None:
+    """Raises the 403 that everybody else gets."""
+    if not user.is_admin:
+        raise forbidden("No access.")
 
 
 def may(user: User, action: Action, entity: str, record: Record | None = None) -> bool:

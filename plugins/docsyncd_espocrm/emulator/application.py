@@ -14,6 +14,7 @@ from docsyncd_espocrm.emulator.admin import AdminApi
 from docsyncd_espocrm.emulator.attachments import AttachmentApi
 from docsyncd_espocrm.emulator.auth import BASE, USER, Gate, challenge
 from docsyncd_espocrm.emulator.delivery import Delivery, WebhookJob
+from docsyncd_espocrm.emulator.entity_manager import EntityManagerApi
 from docsyncd_espocrm.emulator.errors import EspoError, refusal
 from docsyncd_espocrm.emulator.people import People
 from docsyncd_espocrm.emulator.profiles import Profile
@@ -28,7 +29,8 @@ _OWN_ROUTES = frozenset({"Attachment", "Webhook"})
 class EspoEmulator:
     """An EspoCRM to talk to. `applications["url"]` is served by `docsyncd.testing.emulation.serve_emulator`.
 
-    :param profile: whose entity types: docsyncd's own (`seed`) or those of the installation it replaces (`vmh-2026-03-23`).
+    :param profile: whose entity types: docsyncd's own (`seed`), those of the installation it replaces (`vmh-2026-03-23`),
+        or none but EspoCRM's (`stock`).
     :param dialect: which EspoCRM, where the two differ.
     :param webhook_period: seconds between two runs of the webhook job while served; None: only `await deliver()` runs it.
     :param clock: stamps, lock-out and retries; a test's own clock can jump.
@@ -88,6 +90,7 @@ class EspoEmulator:
         records = RecordApi(self.world)
         app.add_routes(AboutApi(self.world).routes())
         app.add_routes(AdminApi(self.world).routes())
+        app.add_routes(EntityManagerApi(self.world).routes())
         app.add_routes(AttachmentApi(self.world).routes())
         app.add_routes(WebhookApi(self.world, self.webhook_settings, self.dialect).routes())
         for entity in self.world.store.schema:

@@ -9,7 +9,8 @@ from typing import Literal
 
 from docsyncd_espocrm.emulator.schema import EntityType, Field, Link
 
-Profile = Literal["seed", "vmh-2026-03-23"]
+Profile = Literal["seed", "vmh-2026-03-23", "stock"]
+"""`stock`: EspoCRM as it is installed, with nothing of ours."""
 
 STOCK_ACCEPT = (
     ".pdf", ".odt", ".ods", ".odp", ".docx", ".xlsx", ".pptx", ".doc", ".xls", ".ppt", ".rtf", ".csv", ".md", ".txt",
@@ -32,16 +33,22 @@ ACTIVATION = ("new", "active", "paused", "deactivated")
 
 def schema_of(profile: Profile) -> dict[str, EntityType]:
     """Fresh entity types; the caller may change them."""
-    types = [*_common(), *(_seed() if profile == "seed" else _vmh())]
+    own = {"seed": _seed, "vmh-2026-03-23": _vmh, "stock": _stock}
+    types = [*_common(), *own[profile]()]
     return {each.name: each for each in types}
 
 
 def document_entity(profile: Profile) -> str:
-    return "Document" if profile == "seed" else "CDokumente"
+    return "CDokumente" if profile == "vmh-2026-03-23" else "Document"
 
 
 def case_file_entity(profile: Profile) -> str:
-    return "CAkten" if profile == "seed" else "CAdvowareAkten"
+    return "CAdvowareAkten" if profile == "vmh-2026-03-23" else "CAkten"
+
+
+def custom_type(name: str) -> EntityType:
+    """An entity type of template `Base`, as the Entity Manager makes it."""
+    return EntityType(name=name, fields={"name": _name(), "description": Field(type="text"), **_base()})
 
 
 def _base() -> dict[str, Field]:
@@ -116,17 +123,40 @@ def _common() -> list[EntityType]:
     return [attachment, webhook, folder, account]
 
 
+def _stock_fields() -> dict[str, Field]:
+    """Document's fields but for its file (reference 5.1)."""
+    return {
+        "name": _name(pattern="$noBadCharacters"),
+        "status": _enum("Active", "Draft", "Expired", "Canceled", default="Active"),
+        "type": _enum("", "Contract", "NDA", "EULA", "License Agreement"),
+        "publishDate": Field(type="date", required=True),
+        "expirationDate": Field(type="date"),
+        "description": Field(type="text"),
+        **_base(),
+    }
+
+
+def _stock() -> list[EntityType]:
+    document = EntityType(
+        name="Document",
+        fields={
+            **_stock_fields(),
+            "file": Field(type="file", required=True, accept=STOCK_ACCEPT),
+            "folder": Field(type="link", entity="DocumentFolder"),
+        },
+        links={
+            "folder": Link(kind="belongsTo", entity="DocumentFolder"),
+            "accounts": _many("Account", "documents", "accountDocument"),
+        },
+    )
+    return [document]
+
+
 def _seed() -> list[EntityType]:
     document = EntityType(
         name="Document",
         fields={
-            "name": _name(pattern="$noBadCharacters"),
-            "status": _enum("Active", "Draft", "Expired", "Canceled", default="Active"),
-            "type": _enum("", "Contract", "NDA", "EULA", "License Agreement"),
-            "publishDate": Field(type="date", required=True),
-            "expirationDate": Field(type="date"),
-            "description": Field(type="text"),
-            **_base(),
+            **_stock_fields(),
             "dateiStatus": _enum("Neu", "Geändert", "Gesynct", "Fehler"),
             "md5": _varchar(32),
             "sha": _varchar(64),

@@ -116,6 +116,11 @@ class EntityType:
     _attributes: tuple[Any, dict[str, Attribute]] | None = field(default=None, init=False, repr=False)
 
     @property
+    def is_custom(self) -> bool:
+        """Made by an administrator or an extension: its fields and links get no prefix (reference 5.2)."""
+        return self.name[:1] == "C" and self.name[1:2].isupper()
+
+    @property
     def is_object(self) -> bool:
         """Only types with an object scope have webhook events: no attachments, no pair tables (reference 1.1)."""
         return not self.numeric_ids and self.name not in ("Attachment", "Webhook")
