@@ -17,9 +17,11 @@ from docsyncd.engine.outcome import Done, LookAgain, Outcome
 from docsyncd.engine.survey import UploadUnsettled, resolve_intent, where
 from docsyncd.engine.wording import words
 from docsyncd.errors import SafetyHalt
-from docsyncd.work.ledger import Recall, StoredFile
+from docsyncd.work.ledger import Memory, Recall, StoredFile
 
 HOUR = 3600.0
+
+MASS_DELETION = "mass-deletion"
 
 
 async def remove_document(
@@ -40,7 +42,7 @@ async def remove_document(
         return Done(summary="deleted", detail="it had nothing in the index")
     if not flow.settings.live:
         return Done(summary="observed", detail=f"would remove {len(files)} file(s) of a deleted document")
-    await _require_few_removals(flow, document, lease)
+    await _require_few_removals(flow, document, lease, memory)
     placements = await where(flow.index, files, recall.collections())
     kept = {p.file for p in placements if not flow.settings.scope.admits(p.collection)}
     ours = tuple(p for p in placements if flow.settings.scope.admits(p.collection))
@@ -75,13 +77,20 @@ async def _take_out(
     return steps
 
 
-async def _require_few_removals(flow: IndexFlow, document: DocumentId, lease: Lease) -> None:
-    """Valve `mass-deletion`: more than people delete in an hour looks like an accident at the catalog."""
+async def _require_few_removals(flow: IndexFlow, document: DocumentId, lease: Lease, memory: Memory) -> None:
+    """Valve `mass-deletion`: more than people delete in an hour looks like an accident at the catalog.
+
+    What it held once it holds until a person says otherwise: the hour passes by itself, the accident does not.
+    """
+    if lease.claim.insisted:
+        return
     limit = flow.settings.max_deletions_per_hour
     count = await flow.ledger.removals(document, window=HOUR)
-    if count > limit and not lease.claim.insisted:
-        raise SafetyHalt(
-            f"{count} documents vanished from {flow.settings.catalog} within an hour (limit {limit}); "
-            f"if that is right: docsyncd retry {lease.claim.key}",
-            valve="mass-deletion",
-        )
+    if count <= limit and memory.held != MASS_DELETION:
+        return
+    await flow.ledger.commit(document, memory.model_copy(update={"held": MASS_DELETION}), fence=lease.claim.fence)
+    raise SafetyHalt(
+        f"more than {limit} documents vanished from {flow.settings.catalog} within an hour, this one among them; "
+        f"if that is right: docsyncd retry {lease.claim.key}",
+        valve=MASS_DELETION,
+    )

@@ -109,6 +109,7 @@ class Memory(_Record):
     :param settled: fingerprint of the record when the last run ended with nothing left to do.
     :param settled_epoch: the epoch that run began with; `disturb` raises the epoch and so unsettles the document.
     :param wanted: the collections that it had to be in at that moment.
+    :param held: the valve that holds it until a person says otherwise; no later run opens it by itself.
     """
 
     group: str = ""
@@ -123,6 +124,7 @@ class Memory(_Record):
     settled_epoch: int = -1
     summary: str = ""
     reason: str = ""
+    held: str = ""
 
 
 class Orphan(_Record):
