@@ -44,6 +44,7 @@ async def _world(
             assert ports.catalog is not None
             async with espo_world(
                 urls["url"],
+                api_key=emulator.api_key,
                 login=("admin", "admin"),
                 profile=config.resolved,
                 catalog=ports.catalog,

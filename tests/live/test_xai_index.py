@@ -1,4 +1,4 @@
-"""The `Index` contract and the self-check, over a real xAI."""
+"""The `Index` contract and the self-check, over the real xAI that the environment names, or over its emulator."""
 
 from __future__ import annotations
 
@@ -8,18 +8,15 @@ import pytest
 
 from docsyncd.api import Severity
 from docsyncd.testing.contracts.index import IndexContract
-from tests.live.xai_world import LiveXai, missing, xai_world
+from tests.live.remotes import XaiRemote
+from tests.live.xai_world import LiveXai, xai_world
 
-pytestmark = [
-    pytest.mark.live,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(bool(missing()), reason=f"not set: {', '.join(missing())}"),
-]
+pytestmark = [pytest.mark.live, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
-async def world() -> AsyncIterator[LiveXai]:
-    async with xai_world() as world:
+async def world(xai: XaiRemote) -> AsyncIterator[LiveXai]:
+    async with xai_world(xai) as world:
         yield world
 
 

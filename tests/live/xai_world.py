@@ -1,15 +1,13 @@
-"""A real xAI as a world of the `Index` contract; it makes its own files and collections and removes them again.
+"""An xAI as a world of the `Index` contract and of the live flow. It makes its own files and collections and removes them again.
 
-Environment: `DOCSYNCD_LIVE_XAI_API_KEY` and `DOCSYNCD_LIVE_XAI_MANAGEMENT_KEY`; optional `DOCSYNCD_LIVE_XAI_FILES_URL` and
-`DOCSYNCD_LIVE_XAI_MANAGEMENT_URL`. Use a team of its own: every story reads the team's whole list of files. One run stores some
-thirty texts of a hundred bytes for a few minutes.
+Use a team of its own: every story reads the team's whole list of files. `contents`, `documents_of` and `remove_collection` ask past
+the connector.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,39 +15,33 @@ from typing import Any, Final
 import aiohttp
 import anyio
 
-from docsyncd.api import CollectionId, DocumentId, Index, IndexFileId, NotReady, Ports, Secret, index_tag
+from docsyncd.api import CollectionId, DocumentId, Index, IndexFileId, NotReady, Ports, index_tag
 from docsyncd.testing.host import PlainHost
 from docsyncd_xai.client import connect
 from docsyncd_xai.config import XaiConfig
-
-API_KEY: Final = "DOCSYNCD_LIVE_XAI_API_KEY"
-MANAGEMENT_KEY: Final = "DOCSYNCD_LIVE_XAI_MANAGEMENT_KEY"
-FILES_URL: Final = "DOCSYNCD_LIVE_XAI_FILES_URL"
-MANAGEMENT_URL: Final = "DOCSYNCD_LIVE_XAI_MANAGEMENT_URL"
+from tests.live.remotes import XaiRemote
 
 COLLECTION_NAME: Final = "docsyncd contract (may be deleted)"
 
 
-def missing() -> list[str]:
-    """The required variables that are not set."""
-    return [name for name in (API_KEY, MANAGEMENT_KEY) if not os.environ.get(name)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """One document of a collection, as xAI says. `status` without its prefix: `PROCESSED`."""
 
-
-def live_config() -> XaiConfig:
-    """The connector's table, from the environment."""
-    addresses = {"files_url": os.environ.get(FILES_URL), "management_url": os.environ.get(MANAGEMENT_URL)}
-    given: dict[str, Any] = {key: value for key, value in addresses.items() if value}
-    return XaiConfig(api_key=Secret(env=API_KEY), management_key=Secret(env=MANAGEMENT_KEY), **given)
+    file: IndexFileId
+    name: str
+    status: str
+    blake3: str
 
 
 @dataclass(slots=True, kw_only=True)
 class LiveXai:
-    """`IndexWorld` over a real account. `contents` and `remove_collection` ask past the connector."""
+    """`IndexWorld` over an account."""
 
     ports: Ports
     config: XaiConfig
     management: aiohttp.ClientSession
-    patience: float = 300.0
+    patience: float
     documents: set[DocumentId] = field(default_factory=set)
     collections: set[CollectionId] = field(default_factory=set)
 
@@ -63,8 +55,8 @@ class LiveXai:
         self.documents.add(document)
         return document
 
-    async def make_collection(self) -> CollectionId:
-        collection = await self.index.create_collection(COLLECTION_NAME)
+    async def make_collection(self, name: str = COLLECTION_NAME) -> CollectionId:
+        collection = await self.index.create_collection(name)
         self.collections.add(collection)
         return collection
 
@@ -73,14 +65,21 @@ class LiveXai:
             assert answer.status in (200, 404), await answer.text()
 
     async def contents(self, collection: CollectionId) -> Mapping[IndexFileId, str]:
+        return {held.file: held.name for held in await self.documents_of(collection)}
+
+    async def documents_of(self, collection: CollectionId) -> Sequence[Held]:
+        """Up to a hundred, which is more than a story puts in."""
         async with self.management.get(self._url(collection) + "/documents?limit=100") as answer:
             assert answer.status == 200, await answer.text()
             documents = (await answer.json()).get("documents") or []
-        metadata = [document.get("file_metadata") or document["fileMetadata"] for document in documents]
-        return {IndexFileId(one.get("file_id") or one["fileId"]): one["name"] for one in metadata}
+        return [_held(document) for document in documents]
 
     def _url(self, collection: CollectionId) -> str:
         return f"{self.config.management_url}/v1/collections/{collection}"
+
+    async def files_named(self, part: str) -> list[str]:
+        """Files of the account with this in their name."""
+        return [file.name async for file in self.index.files() if part in file.name]
 
     async def clean_up(self) -> None:
         """Remove every collection and file of this story, also after it failed."""
@@ -106,13 +105,25 @@ class LiveXai:
                     return
 
 
+def _held(document: Mapping[str, Any]) -> Held:
+    """Both spellings occur (reference: xai.md, 2.4)."""
+    metadata = document.get("file_metadata") or document["fileMetadata"]
+    return Held(
+        file=IndexFileId(metadata.get("file_id") or metadata["fileId"]),
+        name=metadata["name"],
+        status=str(document.get("status", "")).removeprefix("DOCUMENT_STATUS_"),
+        blake3=str(metadata.get("hash") or ""),
+    )
+
+
 @asynccontextmanager
-async def xai_world() -> AsyncIterator[LiveXai]:
-    """Connect to the account that the environment names."""
-    config = live_config()
+async def xai_world(remote: XaiRemote) -> AsyncIterator[LiveXai]:
+    """Connect to the account, and clean up after the story."""
+    config = remote.config
     headers = {"Authorization": f"Bearer {config.management_key.reveal()}"}
     async with connect("xai", config, PlainHost()) as ports, aiohttp.ClientSession(headers=headers) as management:
-        world = LiveXai(ports=ports, config=config, management=management)
+        patience = 300.0 if remote.real else 20.0
+        world = LiveXai(ports=ports, config=config, management=management, patience=patience)
         try:
             yield world
         finally:
