@@ -53,14 +53,16 @@ class Job:
 
 
 async def poll_forever(job: Job, intervals: Intervals, clock: Clock, ready: Callable[[], Awaitable[None]]) -> None:
-    """Until cancelled. A failed run is due again, with the reason in the log; a closed valve waits for its next turn."""
+    """Until cancelled. A failed run is due again, with the reason in the log; a closed valve or a bug waits for its next turn."""
     log = structlog.get_logger().bind(job=job.name)
     while True:
         woken = await job.wake.wait(min(LOOK, job.every / 10) * random.uniform(0.8, 1.2))
         await ready()
+        begun = False
         try:
             if not (await intervals.due(job.interval, job.every) or woken):
                 continue
+            begun = True
             started = clock.monotonic()
             offered = await job.run()
             log.info("job.done", offered=offered, seconds=round(clock.monotonic() - started, 3))
@@ -71,10 +73,17 @@ async def poll_forever(job: Job, intervals: Intervals, clock: Clock, ready: Call
             await _due_again(job, intervals)
         except QueueUnavailable as away:
             log.warning("queue.away", reason=str(away))
+            await anyio.sleep(LOOK)
+            if (
+                begun or woken
+            ):  # a Redis that is away cannot give the turn back, and a sweep would wait a day for the next one
+                job.wake.set()
         except DocsyncdError as error:
             log.error("job.failed", reason=str(error))
             await anyio.sleep(LOOK)
             await _due_again(job, intervals)
+        except Exception:  # a bug of one job ends neither the others nor the daemon
+            log.exception("job.bug")
 
 
 async def _due_again(job: Job, intervals: Intervals) -> None:
