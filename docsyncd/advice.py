@@ -83,6 +83,7 @@ _BY_SUMMARY = {
     "observed": 'The index flow only observes. To let it work: set [index] mode = "live", then: docsyncd reload',
     "unplaced": "To have it indexed: link it in EspoCRM to a case file with consent and an active collection.",
     "unsupported": "The index cannot take this file. Store it in EspoCRM in another format, or leave it as it is.",
+    "out of scope": "Nothing leads to a collection that this daemon may fill. See [index] collections and scope.",
     "deleted": "Nothing is left to do: it is gone from the catalog, and from the index.",
     "failed": "Mend what the reason names, then: docsyncd retry {key}",
     "": "docsyncd has not looked at it yet. To look now: docsyncd sync {document} --wait",

@@ -109,6 +109,7 @@ class IndexRun:
                 "group": self.document.case_file or "",
                 "name": self.document.file.name if self.document.file else self.document.name,
                 "files": dict(found.files),
+                "held": "",
             }
         )
         async with AsyncExitStack() as stack:
@@ -182,7 +183,7 @@ class IndexRun:
                     )
                 )
                 if not self.flow.settings.live and not isinstance(step, plan.Settled):
-                    return await self._only_observe(step)
+                    return await self._only_observe(view, step)
                 if self.only_looks and not waiting.is_mere_look(step):
                     raise waiting.AskAnew
                 match step:
@@ -329,26 +330,26 @@ class IndexRun:
     async def _settle(self, view: plan.View, step: plan.Step) -> Outcome:
         summary = step.summary if isinstance(step, plan.Settled) else plan.summary(view)
         placed = {p.collection for p in (*view.placements, *view.elsewhere)}
-        drawn = self.memory.drawn
-        reason = view.refusal if summary == "unsupported" else view.document.index_error
+        reasons = {"unsupported": view.refusal, "unplaced": wording.unplaced(view)}
+        reason = reasons.get(summary, view.document.index_error)
         self._remember(
             wanted=tuple(sorted(placed)),
             waiting=None,
             settled=fingerprint(self.document),
             settled_epoch=self.recall.epoch,
             summary=summary,
-            reason=reason or (drawn.reason if drawn is not None else ""),
+            reason=reason or "",
         )
         await self._commit(outcome=summary, reason=reason or "")
         await self.flow.ledger.settle_orphans(self.id, self.recall.orphans)
         return Done(summary=summary, detail=" → ".join(self.steps) or "unchanged")
 
-    async def _only_observe(self, step: plan.Step) -> Outcome:
+    async def _only_observe(self, view: plan.View, step: plan.Step) -> Outcome:
         """Mode `observe`: say what would be done, and do nothing."""
-        self._note(step)
-        self._remember(summary="observed", reason=f"would {words(step)}")
-        await self._commit(outcome="observed", reason=f"would {words(step)}")
-        return Done(summary="observed", detail=f"would {words(step)}")
+        intention = wording.intention(view, step)
+        self._remember(summary="observed", reason=intention)
+        await self._commit(outcome="observed", reason=intention)
+        return Done(summary="observed", detail=intention)
 
     def _the_staged(self) -> Staged:
         if self.staged is None:
