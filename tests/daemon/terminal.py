@@ -58,11 +58,3 @@ class Terminal:
 
     async def __call__(self, *arguments: str, columns: int | None = None) -> Shown:
         return await docsyncd(*arguments, "--config", self.config, columns=columns)
-
-    async def explain(self, document: str) -> Any:
-        """The answer as a program reads it; and people get the same advice."""
-        answer = (await self("explain", document, "--json")).json()
-        shown = await self("explain", document)
-        assert answer["advice"] in shown.words
-        assert answer["summary"] in shown.words
-        return answer
