@@ -148,17 +148,17 @@ def write_toml(
     folder: Path,
     listener: str,
     connectors: Mapping[str, Mapping[str, Any]],
-    *,
-    queue: Mapping[str, Any] | None = None,
-    **index: Any,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Path:
-    """A whole configuration for a run on this machine, with the embedded queue; `queue` and `index` override keys of theirs."""
-    tables: dict[str, Any] = {
+    """A whole configuration for a run on this machine, with the embedded queue; `overrides` by table and key."""
+    tables: dict[str, Mapping[str, Any]] = {
         "daemon": {"state_dir": str(folder / "state"), "log_format": "json"},
-        "queue": {"lease": 5.0, **(queue or {})},
+        "queue": {"lease": 5.0},
         "listener": {"bind": listener},
-        "index": {"mode": "live", "poll_every": 5.0, "first_look": 0.5, "upload_settles": 1.0, **index},
+        "index": {"mode": "live", "poll_every": 5.0, "first_look": 0.5, "upload_settles": 1.0},
     }
+    for name, override in (overrides or {}).items():
+        tables[name] = {**tables.get(name, {}), **override}
     lines: list[str] = []
     for name, table in tables.items():
         lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in table.items()), ""]

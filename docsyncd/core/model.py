@@ -133,6 +133,7 @@ class Document:
     :param collections: the collections that the record names, in the record's order.
     :param indexed_hash: hash at the last successful indexing: BLAKE3, or MD5 or SHA-256 by the earlier implementation.
     :param extra: mapped fields that only some profiles have, by their name in the profile.
+    :param shown: after a save, how the catalog shows it, where that differs because it cannot hold all that was told.
     """
 
     id: DocumentId
@@ -151,6 +152,7 @@ class Document:
     sha256: str | None
     preview: AttachmentId | None
     extra: Mapping[str, str | int | None] = field(default_factory=dict)
+    shown: Document | None = field(default=None, compare=False, repr=False)
 
 
 class CollectionStage(StrEnum):

@@ -14,7 +14,8 @@ from docsyncd.work.ledger import Recall
 
 
 def fingerprint(document: Document) -> str:
-    """Changes with every field that a decision depends on; dates and revisions are none."""
+    """Changes with every field that a decision depends on; dates and revisions are none. Taken of what the catalog shows."""
+    document = document.shown or document
     facts: list[object] = [
         document.name,
         document.file and [document.file.attachment, document.file.name],

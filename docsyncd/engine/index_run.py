@@ -37,7 +37,7 @@ from docsyncd.engine.lease import Lease
 from docsyncd.engine.outcome import Done, LookAgain, Outcome
 from docsyncd.engine.survey import Survey, UploadUnsettled, current_file, survey
 from docsyncd.engine.wording import words
-from docsyncd.errors import CollectionGone, CorruptContent, FileGone, Rejected
+from docsyncd.errors import CollectionGone, CorruptContent, FileGone, PreconditionFailed, Rejected
 from docsyncd.ports import Patch, Staged
 from docsyncd.tasks import task_group
 from docsyncd.work.ledger import Content, Intent, Recall, StoredFile
@@ -110,6 +110,7 @@ class IndexRun:
                 "name": self.document.file.name if self.document.file else self.document.name,
                 "files": dict(found.files),
                 "held": "",
+                "settled": None,  # until the end: a run that is broken off must not look finished to the sweep of ids
             }
         )
         async with AsyncExitStack() as stack:
@@ -302,12 +303,27 @@ class IndexRun:
         await self._verify(view)
         self._note(step)
         patch = Patch(status=step.status, index_status=step.index_status, values=step.values)
-        self.document = await self.write.save(self.document, patch)
+        try:
+            self.document = await self.write.save(self.document, patch)
+        except Rejected as refused:
+            await self._doubt_the_picture(step, refused)
+            raise
         drawn = self.memory.drawn
         if drawn is not None and drawn.picture is not None and step.values.get("preview") == drawn.picture:
             self._remember(drawn=drawn.model_copy(update={"saved": True}))
         # What the catalog does not map cannot be compared with what was sent: the answer is taken as agreed.
         return replace(view, document=self.document)
+
+    async def _doubt_the_picture(self, step: plan.Save, refused: Rejected) -> None:
+        """A picture that an earlier run attached may be gone by now: the catalog cleans up what no record names. Draw it anew."""
+        earlier = self.recall.memory.drawn
+        if earlier is None or earlier.picture is None or step.values.get("preview") != earlier.picture:
+            return
+        self._remember(drawn=None)
+        await self._commit()
+        raise PreconditionFailed(
+            f"the preview {earlier.picture} is not taken: {refused}", remote=self.flow.settings.catalog
+        ) from refused
 
     async def _verify(self, view: plan.View) -> None:
         """The index's own hash of what it made searchable must be ours. Else the file is taken back, and the run fails."""

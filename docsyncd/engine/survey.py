@@ -116,7 +116,7 @@ async def _claimed(
         return {claim: StoredFile(content=tag.prefix)} if tag.document == document.id else {}
     if document.indexed_hash is None or not await ledger.adopt(claim, document.id):
         return {}
-    return {claim: StoredFile(content=document.indexed_hash.lower())}
+    return {claim: StoredFile(content=document.indexed_hash.lower(), adopted=True)}
 
 
 async def _discovered(

@@ -23,7 +23,7 @@ from docsyncd.engine.keep_collection import needs_keeping
 from docsyncd.errors import CollectionGone, SafetyHalt
 from docsyncd.ports import Catalog, Index
 from docsyncd.work.intervals import Intervals
-from docsyncd.work.ledger import Ledger, Orphan
+from docsyncd.work.ledger import Ledger, Orphan, StoredFile
 
 POLL = "poll.changes"
 BATCH = 500
@@ -108,10 +108,12 @@ class Sweeps:
         placed = await self._placed(collections)
         newest = self.clock.now() - timedelta(seconds=self.orphan_age)
         listed: dict[IndexFileId, IndexedFile] = {file.id: file async for file in self.index.files()}
-        if known and not listed:
-            raise SafetyHalt(f"the index lists no file at all, {len(known)} are known", valve="empty-index")
+        tagged = sum(not stored.adopted for stored in known.values())
+        if tagged and not listed:
+            raise SafetyHalt(f"the index lists no file at all, {tagged} are known", valve="empty-index")
         strange = [file for file in listed.values() if file.id not in known]
         settled = [file for file in strange if file.created_at is None or file.created_at < newest]
+        complete = len(settled) == len(strange)
         if self.scope.only:
             settled = [file for file in settled if file.id in placed]
         loose = [file for file in settled if file.id not in placed]
@@ -126,7 +128,8 @@ class Sweeps:
         for document, found in orphans.items():
             await self.ledger.orphaned(document, found)
         offered = await self._offer(sorted(orphans), topic="sweep.orphans")
-        await self.ledger.set_complete()
+        if complete:  # a file too young to be judged may be one that its document has forgotten
+            await self.ledger.set_complete()
         return offered
 
     async def _placed_in(self, document: DocumentId) -> set[CollectionId]:
@@ -134,8 +137,8 @@ class Sweeps:
         wanted = (await self.ledger.recall(document)).memory.wanted
         return {collection for collection in wanted if self.scope.admits(collection)}
 
-    async def _known_files(self) -> set[IndexFileId]:
-        found: set[IndexFileId] = set()
+    async def _known_files(self) -> Mapping[IndexFileId, StoredFile]:
+        found: dict[IndexFileId, StoredFile] = {}
         async for document in self.ledger.documents():
             found.update((await self.ledger.recall(document)).memory.files)
         return found

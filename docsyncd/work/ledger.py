@@ -72,9 +72,11 @@ class StoredFile(_Record):
     """One of this document's files in the index.
 
     :param content: what it holds: a whole hash, the first 12 digits that a tag shows, or "" if nobody knows.
+    :param adopted: uploaded by the earlier implementation: it has no tag, and listings of our files do not show it.
     """
 
     content: str
+    adopted: bool = False
     placed_at: datetime | None = None
 
 

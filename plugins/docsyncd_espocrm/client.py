@@ -148,7 +148,7 @@ class EspoCatalog:
             index_status=patch.index_status if self._junction is None else None,
             values={name: value for name, value in patch.values.items() if name not in in_rows},
         )
-        body = self._wire.changes(own)
+        body = self._wire.changes(own, document)
         now: Document | None = None
         if body:
             try:

@@ -125,14 +125,23 @@ class Wire:
             raise ProtocolViolation("a record came without an id", remote=self.remote)
         return str(value)
 
-    def changes(self, patch: Patch) -> dict[str, Any]:
-        """The attributes that a PUT of the record names: only what the profile maps, null for None."""
+    def changes(self, patch: Patch, document: Document) -> dict[str, Any]:
+        """The attributes that a PUT of the record names: only what the profile maps, null for None.
+
+        Where two meanings share a value, a document that holds it holds both: to write it again would change nothing.
+        """
         names = self.profile.document
         body: dict[str, Any] = {}
-        if patch.status is not None and names.status:
-            body[names.status] = written_value(names.status_values, patch.status)
-        if patch.index_status is not None and names.index_status:
-            body[names.index_status] = written_value(names.index_status_values, patch.index_status)
+        status, index_status = patch.status, patch.index_status
+        if names.status and status is not None and not _holds(names.status_values, document.status, status):
+            body[names.status] = written_value(names.status_values, status)
+        meanings = names.index_status_values
+        if (
+            names.index_status
+            and index_status is not None
+            and not _holds(meanings, document.index_status, index_status)
+        ):
+            body[names.index_status] = written_value(meanings, index_status)
         for name, value in patch.values.items():
             if name not in self._plain:
                 raise KeyError(f"a document has no attribute {name!r} to be written")
@@ -157,7 +166,7 @@ class Wire:
             names.index_status, names.index_status_values, patch.index_status, read.index_status
         ):
             kept["index_status"] = patch.index_status
-        return replace(read, **kept)
+        return replace(read, **kept, shown=read) if kept else read
 
     def collection(self, record: Record) -> CollectionId | None:
         value = text(record, self.profile.collection.id)
@@ -225,6 +234,11 @@ def _meaning(
 
 def _same(field: str, meanings: Mapping[_Member, Values], told: _Member, read: _Member) -> bool:
     return not field or (told != read and written_value(meanings, told) == written_value(meanings, read))
+
+
+def _holds(meanings: Mapping[_Member, Values], held: _Member, told: _Member) -> bool:
+    """Would writing `told` leave a field as it is that reads as `held`? A value that we do not know is always replaced."""
+    return held.value != "unknown" and written_value(meanings, held) == written_value(meanings, told)
 
 
 def _folded(values: Values) -> frozenset[str]:

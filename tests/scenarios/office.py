@@ -5,24 +5,34 @@ Everything that a test asserts is read from the emulators: what the daemon says 
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import anyio
 
 from docsyncd.demo_daemon import DaemonProcess, free_port, write_toml
 from docsyncd.errors import DocsyncdError
 from docsyncd.hashing import digest_bytes
-from docsyncd.testing.emulation import serve_emulator
+from docsyncd.testing.emulation import Request
 from docsyncd_espocrm.emulator import EspoEmulator
+from docsyncd_espocrm.emulator.signing import signature_headers
 from docsyncd_xai.emulator import Behaviour, XaiEmulator
+from tests.scenarios.doors import Door, opened_doors
 
 PATIENCE = 45.0
 """Seconds that a scenario waits for the world to converge; a healthy one needs one or two."""
+
+NEVER = 3600.0
+"""Seconds of an interval that no scenario lives through."""
+
+Tables = Mapping[str, Mapping[str, Any]]
+"""Overrides of the configuration, by table and key."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -35,7 +45,9 @@ class Office:
     folder: Path
     tables: dict[str, Any]
     listener: str
-    urls: dict[str, str]
+    doors: Mapping[str, Door]
+    delivers: bool
+    """EspoCRM's webhook job runs by itself."""
     collection: str = ""
     case_file: str = ""
     knowledge: str = ""
@@ -51,6 +63,8 @@ class Office:
                 if self.daemon.is_alive:
                     raise
                 self.daemon.restarts += 1
+
+    # People, over the API as in the browser
 
     async def open_case_file(self, number: int = 12345, name: str = "Müller ./. Schulze") -> None:
         self.collection = self.xai.stage.open_collection(name)
@@ -70,6 +84,36 @@ class Office:
     async def delete(self, document: str) -> None:
         await self.espocrm.stage.delete_document(document)
         del self.documents[document]
+
+    # People, at once and without a request, so that the log is the daemon's alone
+
+    def put(self, name: str, content: bytes, *, linked: bool = True, **attributes: Any) -> str:
+        """A document in the case file, and in its collection if `linked`."""
+        values = {"dateiStatus": "Neu", "cAktenId": self.case_file, **attributes}
+        document = self.espocrm.world.add_document(name, content, **values)
+        if linked:
+            self.espocrm.world.link("Document", document, "cAIKnowledges", self.knowledge)
+            self.documents[document] = content
+        return document
+
+    def change(self, document: str, content: bytes) -> None:
+        """A new version."""
+        name = self.record(document)["fileName"]
+        self.espocrm.world.update("Document", document, file=(name, content), dateiStatus="Geändert")
+        self.documents[document] = content
+
+    async def post(self, event: str, items: Sequence[Mapping[str, Any]]) -> int:
+        """What EspoCRM posts, with its signature; the answer's status."""
+        webhook = next(each for each in self.espocrm.world.records("Webhook") if each["event"] == f"Document.{event}")
+        body = json.dumps(list(items)).encode()
+        headers = signature_headers(webhook["id"], webhook["secretKey"], body)
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(webhook["url"], data=body, headers={"Content-Type": "application/json", **headers}) as answer,
+        ):
+            return answer.status
+
+    # What is to be seen
 
     def record(self, document: str) -> dict[str, Any]:
         return self.espocrm.world.record("Document", document)
@@ -94,6 +138,27 @@ class Office:
         members = self.xai.world.collections[self.collection].members
         return known == set(self.documents) and len(members) == len(known) == len(self.xai.world.files)
 
+    def is_nowhere(self, document: str) -> bool:
+        """xAI has nothing of it, in no collection and lying around."""
+        return not any(f"[{document}-" in file.name for file in self.xai.world.files.values())
+
+    def uploads_of(self, document: str) -> int:
+        """How often it was uploaded, by the files that xAI has and had."""
+        had = (*self.xai.world.files.values(), *self.xai.world.deleted.values())
+        return sum(f"[{document}-" in file.name for file in had)
+
+    def touches(self, document: str, since: int) -> list[str]:
+        """The methods of all requests for this record after the request `since` of EspoCRM's log."""
+        return [
+            request.method
+            for request in self.espocrm.requests.since(since)
+            if request.path.endswith(f"/Document/{document}")
+        ]
+
+    def writes(self, since: int = 0) -> list[Request]:
+        """Every request to EspoCRM after `since` that is no GET."""
+        return [request for request in self.espocrm.requests.since(since) if request.method != "GET"]
+
     async def until(
         self, done: Callable[[], bool], *, what: str = "the world to converge", patience: float = PATIENCE
     ) -> None:
@@ -107,11 +172,42 @@ class Office:
                 await self.start()
             await anyio.sleep(0.02)
 
+    async def rest(self, patience: float = PATIENCE) -> None:
+        """Wait until nobody has anything left to do: no event on its way, no key in the queue."""
+        with anyio.fail_after(patience):
+            while True:
+                queue = (await self.daemon.ask("status"))["queue"]
+                waiting = sum(count for states in queue["depth"].values() for count in states.values())
+                undelivered = self.delivers and not self.espocrm.webhook_job.is_idle
+                if not waiting and not undelivered:
+                    return
+                await anyio.sleep(0.05)
+
+    async def swept(self) -> None:
+        """Wait until the polls and sweeps of the start are over, so that every later request has another reason."""
+        jobs = ("poll.changes", "sweep.ids", "sweep.links", "sweep.orphans")
+
+        def are_done() -> bool:
+            log = self.daemon.log.read_text(encoding="utf-8")
+            return all(any(job in line and "job.done" in line for line in log.splitlines()) for job in jobs)
+
+        await self.until(are_done, what="the first sweeps")
+        await self.rest()
+
+    async def idle(self, patience: float = PATIENCE) -> None:
+        """Wait until nothing is being worked on; keys may wait for their time."""
+        with anyio.fail_after(patience):
+            while True:
+                if not (await self.daemon.ask("status"))["running"]:
+                    return
+                await anyio.sleep(0.02)
+
     def state(self) -> str:
         """For a failed assertion: what is where."""
-        lines = [f"  {self.record(each)}" for each in self.documents]
-        lines += [f"  {self.xai.stage.holdings(each)}" for each in self.documents]
-        lines += [f"  files: {[file.name for file in self.xai.world.files.values()]}"]
+        amiss = [each for each in self.documents if not self.is_indexed(each)][:5]
+        lines = [f"  {self.record(each)}" for each in amiss]
+        lines += [f"  {self.xai.stage.holdings(each)}" for each in amiss]
+        lines += [f"  files: {[file.name for file in self.xai.world.files.values()]}"[:2000]]
         return "\n".join([*lines, self.daemon.log.read_text(encoding="utf-8")[-6000:]])
 
 
@@ -122,33 +218,39 @@ async def office(
     behaviour: Behaviour | None = None,
     webhook_period: float | None = 0.1,
     start: bool = True,
-    queue: dict[str, Any] | None = None,
+    tables: Tables | None = None,
     **index: Any,
 ) -> AsyncIterator[Office]:
-    """An office with the daemon running (unless `start` is False). `index` overrides keys of `[index]`."""
+    """An office with the daemon running (unless `start` is False). `index` overrides keys of `[index]`, `tables` any."""
     async with AsyncExitStack() as stack:
         espocrm = EspoEmulator(webhook_period=webhook_period)
         xai = XaiEmulator(behaviour=behaviour or Behaviour(index_seconds=0.05))
-        espocrm_urls = await stack.enter_async_context(serve_emulator(espocrm))
-        xai_urls = await stack.enter_async_context(serve_emulator(xai))
+        doors = await stack.enter_async_context(opened_doors({**espocrm.applications, **xai.applications}))
+        urls = {role: door.url for role, door in doors.items()}
         listener = f"127.0.0.1:{free_port()}"
         secrets = folder / "secrets"
         secrets.mkdir(mode=0o700)
-        tables: dict[str, Any] = {
-            "espocrm": dict(await espocrm.stage.settings(espocrm_urls, f"http://{listener}", secrets)),
+        xai_urls = {role: urls[role] for role in xai.applications}
+        connectors: dict[str, Any] = {
+            "espocrm": dict(await espocrm.stage.settings(urls, f"http://{listener}", secrets)),
             "xai": dict(xai.stage.stage_settings(xai_urls, secrets)),
         }
-        settings = {"first_look": 0.1, "upload_settles": 0.5, "poll_every": 1.0, **index}
-        config = write_toml(folder, listener, tables, queue={"lease": 3.0, **(queue or {})}, **settings)
-        daemon = DaemonProcess(config, folder, {})
+        given = tables or {}
+        overrides = {
+            **given,
+            "queue": {"lease": 3.0, **given.get("queue", {})},
+            "index": {"first_look": 0.1, "upload_settles": 0.5, "poll_every": 1.0, **index, **given.get("index", {})},
+        }
+        daemon = DaemonProcess(write_toml(folder, listener, connectors, overrides), folder, {})
         made = Office(
             espocrm=espocrm,
             xai=xai,
             daemon=daemon,
             folder=folder,
-            tables=tables,
+            tables=connectors,
             listener=listener,
-            urls={**espocrm_urls, **xai_urls},
+            doors=doors,
+            delivers=webhook_period is not None,
         )
         await made.open_case_file()
         try:
