@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from aiohttp import web
 
 from docsyncd.testing.emulation import Fault, on
 from tests.daemon.terminal import Terminal
@@ -222,20 +221,3 @@ async def test_reload_refuses_a_key_that_the_remote_refuses(tmp_path: Path) -> N
         key.write_text(right, encoding="utf-8")
         document = await firm.file("Klage.txt", TEXT)
         await firm.until(lambda: firm.is_indexed(document))
-
-
-async def test_a_run_that_follows_at_once_on_the_same_key_leaves_the_daemon_alive(tmp_path: Path) -> None:
-    """A notice that comes while a key is worked on makes another slot claim it while the first one still tidies up."""
-    async with office(tmp_path, poll_every=NEVER, webhook_period=None) as firm:
-        document = firm.put("Klage.txt", TEXT)
-        pid = firm.daemon.pid
-
-        async def disturb(_: web.Request) -> None:
-            await firm.daemon.ask("sync", document=document)
-
-        firm.espocrm.faults.add(Fault(match=on("GET", f"/Document/{document}"), times=20, after=disturb))
-        await firm.daemon.ask("sync", document=document)
-        await firm.until(lambda: firm.is_indexed(document))
-        await firm.rest()
-        assert firm.daemon.is_alive
-        assert firm.daemon.pid == pid
