@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +44,8 @@ class Remotes:
     xai: XaiEmulator
     daemon: DaemonProcess
     latency: float
+    url: str
+    """EspoCRM's address."""
     asked: list[Asked] = field(default_factory=list)
     case_files: list[str] = field(default_factory=list)
 
@@ -64,13 +66,13 @@ class Remotes:
     def is_indexed(self, document: str) -> bool:
         return self.espocrm.stage.standing(document).indexed
 
-    async def until(self, done: Callable[[], bool], what: str) -> None:
+    async def until(self, done: Callable[[], bool], what: str, *, every: float = 0.01) -> None:
         deadline = time.monotonic() + PATIENCE
         while not done():
             if time.monotonic() > deadline or not self.daemon.is_alive:
                 log = self.daemon.log.read_text(encoding="utf-8")[-3000:]
                 raise SystemExit(f"waited in vain for {what}; the daemon's log ends with\n{log}")
-            await anyio.sleep(0.01)
+            await anyio.sleep(every)
 
     async def until_quiet(self, seconds: float = 1.0) -> None:
         """Until the daemon has asked nothing for so long."""
@@ -133,14 +135,7 @@ async def remotes(
         }
         daemon = DaemonProcess(write_toml(folder, listener, tables, settings), folder, {})
         try:
-            yield Remotes(espocrm=espocrm, xai=xai, daemon=daemon, latency=latency)
+            yield Remotes(espocrm=espocrm, xai=xai, daemon=daemon, latency=latency, url=espocrm_urls["url"])
         finally:
             with anyio.CancelScope(shield=True):
                 await daemon.stop()
-
-
-async def timed(work: Awaitable[object]) -> float:
-    """Seconds that it takes."""
-    started = time.perf_counter()
-    await work
-    return time.perf_counter() - started
