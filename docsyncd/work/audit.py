@@ -19,6 +19,7 @@ from blake3 import blake3
 
 from docsyncd.clock import Clock
 from docsyncd.errors import DocsyncdError
+from docsyncd.work.durable import sync_folder
 
 GENESIS = "0" * 64
 """`previous` of the first line."""
@@ -45,6 +46,7 @@ class Audit:
 
     def _append(self, entry: Mapping[str, Any]) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        is_new = not self.path.exists()
         with self.path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             tail = _cut_torn_line(file.fileno())
@@ -52,6 +54,8 @@ class Audit:
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
+        if is_new:
+            sync_folder(self.path.parent)
 
 
 def verify(path: Path) -> int:

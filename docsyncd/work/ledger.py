@@ -32,6 +32,9 @@ from docsyncd.work.scripts import redis_errors, source
 DECISIONS_KEPT = 30
 """Decisions per document that `explain` can show; older ones are in the log."""
 
+FENCE_SECONDS = 3600
+"""A forgotten document's fence outlives its memory: longer than any worker that was taken over can still be running."""
+
 DECISIONS_SECONDS = 90 * 86400
 """As long as the version store keeps contents."""
 
@@ -265,7 +268,11 @@ class Ledger:
         """The document is gone and so is everything of it. Its decisions stay for `explain` until they expire."""
         await self.commit(document, Memory(summary="deleted"), fence=fence, decision=decision, forgotten=files)
         with redis_errors():
-            await self._redis.delete(self._memory(document), self._orphans(document))
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.hdel(self._memory(document), "memory", "epoch")
+                pipe.expire(self._memory(document), FENCE_SECONDS)
+                pipe.delete(self._orphans(document))
+                await pipe.execute()
 
     @_told
     async def decisions(self, document: DocumentId) -> Sequence[str]:

@@ -27,6 +27,7 @@ from docsyncd.core.model import CaseFileNumber, ContentHash, RelativePath, Side
 from docsyncd.errors import DocsyncdError, SafetyHalt
 from docsyncd.hashing import digest_file
 from docsyncd.ports import Staged
+from docsyncd.work.durable import sync_folder
 
 RESERVE = 0.10
 """Part of the quota that must stay free: below it nothing is replaced or removed any more (valve V14)."""
@@ -123,7 +124,7 @@ class VersionStore:
             file.write((b"\n" if torn else b"") + version.model_dump_json().encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        _sync_folder(journal.parent)
+        sync_folder(journal.parent)
 
     def _store(self, staged: Staged) -> None:
         """Copy, fsync, rename: a content is there wholly or not at all."""
@@ -142,8 +143,8 @@ class VersionStore:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(place.parent)
-        _sync_folder(self._contents)
+        sync_folder(place.parent)
+        sync_folder(self._contents)
         if self._used is not None:
             self._used += staged.size
 
@@ -208,13 +209,4 @@ def _replace(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.rename(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """A rename is durable only after its folder is."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)

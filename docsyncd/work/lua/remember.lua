@@ -4,6 +4,7 @@
 local stored = tonumber(redis.call('HGET', KEYS[1], 'fence') or '0')
 if tonumber(ARGV[1]) < stored then return 0 end
 redis.call('HSET', KEYS[1], 'fence', ARGV[1], 'memory', ARGV[2])
+redis.call('PERSIST', KEYS[1])
 if ARGV[3] ~= '' then
   redis.call('LPUSH', KEYS[3], ARGV[3])
   redis.call('LTRIM', KEYS[3], 0, tonumber(ARGV[5]) - 1)
