@@ -132,7 +132,7 @@ class Memberships:
         word = member.word()
         if word not in wire.STATES and word not in self._odd_words:
             self._odd_words.add(word)
-            log.warning("xAI reports a status that is not known; it counts as unfinished", status=word)
+            log.warning("index.status_unknown", status=word)
         return member.meant(collection)
 
 
