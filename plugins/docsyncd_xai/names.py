@@ -32,7 +32,7 @@ def refusal(name: str, size: int, *, max_bytes: int, media_types: Mapping[str, s
     if not kind:
         return "Die Datei hat keine Endung; ohne sie erkennt xAI den Dateityp nicht."
     if kind not in media_types:
-        return f"Dateityp .{kind} nimmt xAI nicht an (möglich sind: {', '.join(sorted(media_types))})."
+        return f"Dateityp .{kind} nimmt xAI nicht an (möglich sind PDF, Office, OpenDocument, RTF, HTML, CSV, Text, .msg, .zip)."
     return None
 
 

@@ -67,7 +67,7 @@ def test_a_refusal_says_why_in_german(name: str, size: int, reason: str) -> None
 def test_a_refused_type_is_named_with_what_would_be_accepted() -> None:
     reason = accepted("Unfallfoto.JPG", 10)
     assert reason is not None
-    assert reason.startswith("Dateityp .jpg nimmt xAI nicht an (möglich sind: csv, doc, docx,")
+    assert reason.startswith("Dateityp .jpg nimmt xAI nicht an (möglich sind PDF, Office,")
 
 
 def test_a_configured_type_is_accepted() -> None:
