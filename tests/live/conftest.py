@@ -72,6 +72,8 @@ def say(request: pytest.FixtureRequest) -> Say:
     """One line, with the seconds since the story began."""
     capture = request.config.pluginmanager.get_plugin("capturemanager")
     reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    assert capture is not None
+    assert reporter is not None
     began = time.monotonic()
 
     def line(text: str) -> None:

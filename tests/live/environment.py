@@ -1,4 +1,4 @@
-"""Which remotes a live run talks to: the variables `DOCSYNCD_LIVE_…`, read and checked. Sends nothing (README.md beside this file)."""
+"""Which remotes a live run talks to: the variables `DOCSYNCD_LIVE_…` (README.md), read and checked. Sends nothing."""
 
 from __future__ import annotations
 

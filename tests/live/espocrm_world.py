@@ -161,8 +161,8 @@ class EspoWorld:
                 self._made.remove((entity, identifier))
                 if refused.status != 404:
                     kept.append(f"{entity}/{identifier}: {refused}")
-        for attachment in self._attachments:
-            kept += await self._delete_attachment(attachment)
+        while self._attachments:
+            kept += await self._delete_attachment(self._attachments.pop())
         assert not kept, "left behind in EspoCRM, please delete by hand:\n" + "\n".join(kept)
 
     async def _delete(self, entity: str, identifier: str) -> None:

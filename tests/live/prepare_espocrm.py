@@ -1,8 +1,8 @@
-"""Create in an EspoCRM what docsyncd needs there, as an administrator does in the Entity Manager, and print the names that resulted.
+"""Create in an EspoCRM what docsyncd needs there, as in the Entity Manager, and print the names that resulted.
 
     python -m tests.live.prepare_espocrm [--api-user NAME] > names.toml
 
-Reads DOCSYNCD_LIVE_ESPOCRM_URL, …_ADMIN_USER and …_ADMIN_PASSWORD. What exists is left as it is, so it can be run again at any time.
+Reads DOCSYNCD_LIVE_ESPOCRM_URL, …_ADMIN_USER and …_ADMIN_PASSWORD. What exists is left as it is: it can be run again at any time.
 EspoCRM prefixes what is added to its own entity types (reference: espocrm.md, 5.2): standard output is the piece of docsyncd.toml
 that says what things are called now; what was done goes to standard error. Profile `seed` only: the other one's rows between
 document and collection are an installation's own program.
