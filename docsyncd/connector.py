@@ -50,12 +50,18 @@ async def _nothing_to_check() -> Sequence[Finding]:
     return ()
 
 
+async def _nobody_in_particular() -> str:
+    return ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """An open connection: the ports that it serves, its breaker's transport, its health call and its self-check.
 
     :param transports: every request path of this connector; the daemon watches their breakers.
     :param check: start-up and `doctor` ask it once; it reports, it does not raise for what it finds.
+    :param instance: who the remote is (its installation, its volume), as it says itself or as its address and key say. Another
+        answer than last time means another remote behind the same address (V1). Empty: the remote cannot be told from another.
     """
 
     transports: tuple[Transport, ...]
@@ -65,6 +71,7 @@ class Ports:
     index: Index | None = None
     feed: Feed | None = None
     check: Callable[[], Awaitable[Sequence[Finding]]] = _nothing_to_check
+    instance: Callable[[], Awaitable[str]] = _nobody_in_particular
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The five ports. A connector offers one or more; the host speaks to nothing else.
+"""The four ports and the feed. A connector offers one or more; the host speaks to nothing else.
 
 Every write carries what it replaces: an `expect` that no longer holds raises `PreconditionFailed`. What a port cannot
 know is said as unknown and never as absent. All methods raise the classes of `docsyncd.errors`; nothing that an HTTP
@@ -12,9 +12,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from docsyncd.core.model import (
+    Absent,
     AttachmentId,
     CaseFile,
     CaseFileNumber,
@@ -25,7 +26,6 @@ from docsyncd.core.model import (
     Document,
     DocumentId,
     DocumentStatus,
-    Expected,
     FileState,
     Holder,
     HolderId,
@@ -197,36 +197,60 @@ class Replica(Protocol):
     async def scan(self, case_file: CaseFileNumber) -> Scan:
         """All files, or an incomplete scan: unknown is never read as absent."""
 
-    def read(self, case_file: CaseFileNumber, path: RelativePath) -> AbstractAsyncContextManager[Download]:
-        """The bytes of one file."""
+    def read(self, case_file: CaseFileNumber, file: FileState) -> AbstractAsyncContextManager[Download]:
+        """The bytes of one file of a scan. `PreconditionFailed` if it is gone or no longer what was seen, `NotReady` while
+        another program has it open."""
 
     async def write(
-        self, case_file: CaseFileNumber, path: RelativePath, staged: Staged, *, expect: Expected
+        self,
+        case_file: CaseFileNumber,
+        path: RelativePath,
+        staged: Staged,
+        *,
+        expect: FileState | Literal[Absent.ABSENT],
+        operation: str,
+        fence: int,
     ) -> FileState:
-        """Replace or create the file and return what stands there now, by reading back."""
+        """Replace or create the file and return what stands there now, by reading back.
 
-    async def remove(self, case_file: CaseFileNumber, path: RelativePath, *, expect: Revision) -> None:
-        """Remove the file, where the replica can bring it back."""
+        :param expect: what is replaced, its `content` known, for it was kept before; anything else is `PreconditionFailed`.
+        :param operation: this effect's id, the same when it is tried again; a replica that remembers it performs it once.
+        :param fence: of the lease (`Claim.fence`); a replica that has seen a higher one raises `LeaseLost`.
+        """
+
+    async def remove(self, case_file: CaseFileNumber, *, expect: FileState, operation: str, fence: int) -> None:
+        """Remove the file, where the replica can bring it back. `Rejected` where it never removes anything."""
 
 
 class Journal(Protocol):
     """The history of a case file: which files belong to it and what they are."""
 
     async def entries(self, case_file: CaseFileNumber) -> Sequence[JournalEntry]:
-        """All entries; an unreachable journal raises, it is never empty."""
+        """All entries; an unreachable journal raises, it is never empty. `SafetyHalt` with the valve `wrong-case` if what is found
+        under this number is another case file."""
 
-    async def append(self, case_file: CaseFileNumber, entry: JournalEntry) -> JournalEntry:
-        """Add an entry and return it as stored, with its number."""
+    async def append(self, case_file: CaseFileNumber, entry: JournalEntry, *, marker: str) -> JournalEntry:
+        """Add an entry once and return it as stored, with its number.
+
+        :param marker: names the operation. It is stored with the entry, and an entry that carries it already is the one that
+            an earlier try made: it is returned, and none is added. `OutcomeUnknown` if the answer was lost: call it again later.
+        """
 
     async def archived(self, case_file: CaseFileNumber) -> bool | None:
         """Is the case file filed away (Ablage)? None: unknown."""
 
 
-class Feed(Protocol):
-    """Someone outside says which case files are due."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """Someone outside says which case files are due: members of a set on the queue's own server.
 
-    async def intake(self) -> int:
-        """Take what is due into the queue, atomically; the number of keys added."""
+    A declaration, not a method. Taking members into the queue is one step of that server (`RedisQueue.intake`), so that a
+    number is in the set or in the queue whatever dies; and no connector reaches Redis.
+
+    :param source: the set's key; outsiders `SADD` Aktennummern to it.
+    """
+
+    source: str
 
 
 __all__ = [
