@@ -267,9 +267,33 @@ class Side(StrEnum):
     REPLICA = "replica"
 
 
+class Drift(StrEnum):
+    """One side of an item against what was agreed. Without an ancestor: ABSENT or CREATED. UNKNOWN is never read as absent."""
+
+    ABSENT = "absent"
+    CREATED = "created"
+    UNCHANGED = "unchanged"
+    MODIFIED = "modified"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """What a record's own fields say was agreed last (SEED-B `syncHash`, `syncPath`): a copy of our ancestors for bad days."""
+
+    content: ContentHash | None
+    path: RelativePath | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileState:
-    """One file of a case file, as a replica lists it. `content` is None where only reading would tell."""
+    """One file of a case file, as a replica lists it. `content` is None where only reading would tell.
+
+    :param file_id: what stays the same while the file is renamed: the document's id, the NTFS file id. None: unknown.
+    :param agreed: on the record's side only.
+    :param oddity: why this is no ordinary file (reparse point, several hard links, a folder), or None.
+    """
 
     path: RelativePath
     revision: Revision
@@ -277,14 +301,34 @@ class FileState:
     modified_at: datetime | None
     content: ContentHash | None
     file_id: str | None
+    agreed: Agreed | None = None
+    oddity: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """Which file system a scan saw, and how far its change journal had got (reference/advoware-windows-sync.md, 2.1).
+
+    :param serial: of the volume, with the watcher's own identity if it has one.
+    :param journal: the change journal's id; another id means that USNs begin anew.
+    :param next_usn: the journal's end. It never goes back unless the disk did.
+    """
+
+    serial: str
+    journal: str
+    next_usn: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scan:
-    """A replica's listing of one case file. Only a complete one says that something is absent."""
+    """A replica's listing of one case file. Only a complete one says that something is absent.
+
+    :param volume: None where the replica cannot tell (EspoCRM; a watcher of level basic).
+    """
 
     files: tuple[FileState, ...]
     complete: bool
+    volume: Volume | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
