@@ -68,6 +68,7 @@ from docsyncd.errors import (
     Rejected,
     RemoteError,
     RequestFailed,
+    SafetyHalt,
     SignatureRefused,
     Unavailable,
 )
@@ -76,12 +77,13 @@ from docsyncd.ports import Catalog, Change, Changes, Download, Feed, Index, Jour
 from docsyncd.preview.previewer import Previewer
 from docsyncd.secrets import Secret
 from docsyncd.tasks import in_parallel
-from docsyncd.transport import CHUNK, MIB, Reply, Transport, TransportSettings
+from docsyncd.transport import CHUNK, MIB, Access, Grant, Reply, Transport, TransportSettings
 
 __all__ = [
     "ABSENT",
     "CHUNK",
     "MIB",
+    "Access",
     "AttachmentId",
     "CaseFile",
     "CaseFileNumber",
@@ -114,6 +116,7 @@ __all__ = [
     "FileReference",
     "FileState",
     "Finding",
+    "Grant",
     "Holder",
     "HolderId",
     "Host",
@@ -143,6 +146,7 @@ __all__ = [
     "Reply",
     "RequestFailed",
     "Revision",
+    "SafetyHalt",
     "Scan",
     "Secret",
     "Severity",

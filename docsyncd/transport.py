@@ -14,6 +14,9 @@ the same, request not repeatable       `OutcomeUnknown` if it was sent (or `Unav
 any other status not in `accept`       `classify(reply)` of the connector, else `Rejected`
 =====================================  ==========================================================
 
+A remote whose address is discovered or whose token changes brings an `Access`: it is asked before each attempt, and a 401 has one
+more attempt with what it grants then.
+
 An open breaker refuses at once and sends nothing. It half-opens with the health call, never with a key
 (design/work-queue.md, 7); the daemon's `watch_breaker` makes that call.
 """
@@ -22,10 +25,11 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import anyio
@@ -78,6 +82,27 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """Where a remote is at this moment, and the headers that open it.
+
+    :param base_url: without a trailing slash, as in `TransportSettings`.
+    """
+
+    base_url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Access(Protocol):
+    """The way to a remote whose address is discovered, or whose credentials expire."""
+
+    async def grant(self) -> Grant:
+        """What the next attempt uses. Raises `Unavailable` (`CredentialsRefused` included) and nothing else."""
+
+    def refused(self, grant: Grant) -> bool:
+        """The remote answered 401 to this grant. True: another may be had, so the attempt is made once more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TransportSettings:
     """How to reach one host.
 
@@ -85,7 +110,10 @@ class TransportSettings:
     :param base_url: without a trailing slash; request paths begin with one.
     :param headers: sent with every request; holds the credentials.
     :param sign: method and path (as given to `request`, without the query) in, further headers out; for keyed signatures.
+    :param access: takes the place of `base_url` and adds headers, where both may change while the connection is open.
+    :param tls: certificates to trust instead of the system's.
     :param health: path of a cheap authenticated GET that answers 2xx when the remote is well.
+    :param healthy: statuses besides 2xx with which a remote that is well may answer it, unless `classify` sees it away.
     :param classify: a connector's own reading of an error reply: the exception to raise, or None for the default.
     :param explain: the human reason in an error reply.
     :param parallel: requests in flight at once.
@@ -100,7 +128,10 @@ class TransportSettings:
     base_url: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     sign: Callable[[str, str], Mapping[str, str]] | None = field(default=None, repr=False)
+    access: Access | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = None
     health: str = "/"
+    healthy: Collection[int] = ()
     classify: Callable[[Reply], RemoteError | None] = lambda _reply: None
     explain: Callable[[Reply], str] = lambda reply: reply.text()[:300]
     parallel: int = 8
@@ -213,6 +244,8 @@ class Transport:
         refusal = self._error(reply)
         if isinstance(refusal, Unavailable):
             raise refusal
+        if reply.status in self.settings.healthy:
+            return
         raise Unavailable(f"health call answered {reply.status}: {self.settings.explain(reply)}", remote=self.remote)
 
     async def watch_breaker(self) -> None:
@@ -231,12 +264,34 @@ class Transport:
             await self.breaker.changed()
 
     async def _start(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **body: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: Callable[[], Mapping[str, Any]] = dict,
+        **options: Any,
     ) -> aiohttp.ClientResponse:
-        url = self.settings.base_url + path
+        """The head of the answer. `body` is made anew for the second attempt that a changing credential has."""
+        access = self.settings.access
+        if access is None:
+            plain = Grant(base_url=self.settings.base_url)
+            return await self._go(plain, method, path, headers, {**options, **body()})
+        grant = await access.grant()
+        response = await self._go(grant, method, path, headers, {**options, **body()})
+        if response.status == 401 and access.refused(grant):
+            response.close()
+            return await self._go(await access.grant(), method, path, headers, {**options, **body()})
+        return response
+
+    async def _go(
+        self, grant: Grant, method: str, path: str, headers: Mapping[str, str] | None, options: Mapping[str, Any]
+    ) -> aiohttp.ClientResponse:
         signed = self.settings.sign(method, path) if self.settings.sign is not None else {}
-        every = {**self.settings.headers, **signed, **(headers or {})}
-        return await self._session.request(method, url, headers=every, allow_redirects=False, **body)
+        every = {**self.settings.headers, **grant.headers, **signed, **(headers or {})}
+        return await self._session.request(
+            method, grant.base_url + path, headers=every, allow_redirects=False, **options
+        )
 
     @asynccontextmanager
     async def _send(
@@ -251,10 +306,14 @@ class Transport:
         headers: Mapping[str, str] | None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         self.breaker.require_closed()
-        body = {"json": json_body} if json_body is not None else {"data": data()} if data is not None else {}
+
+        def body() -> Mapping[str, Any]:
+            return {"json": json_body} if json_body is not None else {"data": data()} if data is not None else {}
+
+        options: dict[str, Any] = {"params": params}
         if read_timeout is not None:
-            body["timeout"] = _timeouts(self.settings.connect_timeout, read_timeout)
-        async with await self._start(method, path, params=params, headers=headers, **body) as response:
+            options["timeout"] = _timeouts(self.settings.connect_timeout, read_timeout)
+        async with await self._start(method, path, headers=headers, body=body, **options) as response:
             yield response
 
     async def _settled(
@@ -361,7 +420,7 @@ class Transport:
 async def open_transport(settings: TransportSettings, clock: Clock) -> AsyncIterator[Transport]:
     """A `Transport` with a connection pool of its own, closed at the end."""
     timeout = _timeouts(settings.connect_timeout, settings.read_timeout)
-    connector = aiohttp.TCPConnector(limit=settings.parallel + 2, keepalive_timeout=15)
+    connector = aiohttp.TCPConnector(limit=settings.parallel + 2, keepalive_timeout=15, ssl=settings.tls or True)
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, read_bufsize=4 * CHUNK, auto_decompress=True
     ) as session:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 import anyio
 from aiohttp import web
@@ -227,6 +228,14 @@ async def serve(app: web.Application, *, host: str = "127.0.0.1", port: int = 0)
         await runner.cleanup()
 
 
+@runtime_checkable
+class Published(Protocol):
+    """An emulator whose hosts name each other's addresses in their answers."""
+
+    def publish(self, urls: Mapping[str, str]) -> None:
+        """Called once all hosts are served, with their addresses by role."""
+
+
 @asynccontextmanager
 async def serve_emulator(emulator: Emulator, *, port: int = 0) -> AsyncIterator[Mapping[str, str]]:
     """Serve every host of a remote; yields the addresses by role. `port` is the first one's; 0 chooses freely."""
@@ -234,4 +243,6 @@ async def serve_emulator(emulator: Emulator, *, port: int = 0) -> AsyncIterator[
         urls: dict[str, str] = {}
         for number, (role, app) in enumerate(emulator.applications.items()):
             urls[role] = await stack.enter_async_context(serve(app, port=port + number if port else 0))
+        if isinstance(emulator, Published):
+            emulator.publish(urls)
         yield urls
