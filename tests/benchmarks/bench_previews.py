@@ -1,16 +1,13 @@
 """What a preview costs, beside what it could cost: ours, the bare tools, and pdf2image at its defaults, in one run.
 
-    python tests/benchmarks/bench_previews.py [rounds]
-
-Wall-clock and CPU milliseconds per document, median over the rounds; the ways take turns, so that a busy machine slows all
-of them. "bare" works inside this process and confines nothing. Ours starts a process for each document, ahead of it:
-"waiting" is what a caller waits for when documents come one by one, "in a row" when the next comes at once; CPU includes
-the process's start.
+Wall-clock milliseconds per document over ROUNDS (default 9); the ways take turns, so that a busy machine slows all of them.
+"bare" works inside this process and confines nothing. Ours starts a process for each document, ahead of it: "one by one" is
+what a caller waits for when the next process has had time to start, "in a row" when the next document comes at once.
 """
 
 from __future__ import annotations
 
-import resource
+import os
 import statistics
 import subprocess
 import sys
@@ -30,10 +27,16 @@ from reportlab.pdfgen.canvas import Canvas
 from docsyncd.core.model import ContentHash
 from docsyncd.preview.pool import PreviewPool, open_previews
 from docsyncd.preview.settings import PreviewSettings
+from tests.benchmarks.measure import Row, Target, report
 
+ROUNDS = int(os.environ.get("ROUNDS", "9"))
 BOX = (600, 800)
 PAUSE = 0.4
 """Seconds between two documents that come one by one: the next process is warm by then."""
+
+FLOOR, DEFAULTS = "bare pdftoppm + Pillow", "pdf2image at its defaults (200 dpi)"
+TARGETS = {FLOOR: Target(name="P9", at="most", limit=1.25, of="ratio")}
+"""P9's other half, a mixed folder next to pdf2image and one cold office process per document, comes with the office formats."""
 
 Way = Callable[[Path], Awaitable[None]]
 
@@ -85,12 +88,6 @@ def ours(pool: PreviewPool) -> Way:
     return render
 
 
-def cpu_seconds() -> float:
-    """Of this process and of all that it has waited for."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in used)
-
-
 async def compare(path: Path, ways: dict[str, Way], rounds: int, *, pause: float) -> dict[str, float]:
     """Median wall-clock milliseconds per way, taking turns."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
@@ -103,23 +100,39 @@ async def compare(path: Path, ways: dict[str, Way], rounds: int, *, pause: float
     return {name: statistics.median(values) for name, values in taken.items()}
 
 
-async def in_a_row(path: Path, way: Way, rounds: int) -> tuple[float, float]:
-    """Wall-clock and CPU milliseconds per document, one directly after the other."""
-    start, used = time.perf_counter(), cpu_seconds()
+async def in_a_row(path: Path, way: Way, rounds: int) -> float:
+    """Wall-clock milliseconds per document, one directly after the other."""
+    start = time.perf_counter()
     for _ in range(rounds):
         await way(path)
-    return 1000 * (time.perf_counter() - start) / rounds, 1000 * (cpu_seconds() - used) / rounds
+    return 1000 * (time.perf_counter() - start) / rounds
 
 
-async def table(title: str, path: Path, ways: dict[str, Way], floor: str, rounds: int, *, uncounted: str) -> None:
-    """:param uncounted: the way whose CPU time we cannot know: bubblewrap's processes are not ours to wait for."""
+async def rows(what: str, path: Path, ways: dict[str, Way], targets: dict[str, Target], rounds: int) -> list[Row]:
+    """Ours, which comes first, next to each of the others. `targets` by the other's name."""
     waiting = await compare(path, ways, rounds, pause=PAUSE)
-    print(f"\n{title}, {rounds} rounds")
-    print(f"{'':32}{'waiting ms':>12}{'x floor':>9}{'in a row ms':>13}{'CPU ms':>8}")
-    for name, way in ways.items():
-        wall, cpu = await in_a_row(path, way, rounds)
-        spent = "?" if name == uncounted else f"{cpu:.0f}"
-        print(f"{name:32}{waiting[name]:12.0f}{waiting[name] / waiting[floor]:9.2f}{wall:13.0f}{spent:>8}")
+    in_row = {name: await in_a_row(path, way, rounds) for name, way in ways.items()}
+    mine, *others = ways
+    found = []
+    for other in others:
+        target = targets.get(other)
+        one_by_one = Row(
+            what=f"{what}: one by one",
+            ours=waiting[mine],
+            unit="ms",
+            alternative=waiting[other],
+            named=other,
+            target=target,
+        )
+        directly = Row(
+            what=f"{what}: in a row",
+            ours=in_row[mine],
+            unit="ms",
+            alternative=in_row[other],
+            named=other,
+        )
+        found += [one_by_one, directly]
+    return found
 
 
 def start_costs(rounds: int) -> float:
@@ -138,29 +151,27 @@ def start_costs(rounds: int) -> float:
     return statistics.median(taken)
 
 
-async def bench(rounds: int) -> None:
+async def bench(rounds_each: int) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     with tempfile.TemporaryDirectory() as folder:
         pdf, jpeg = Path(folder, "page.pdf"), Path(folder, "photo.jpg")
         write_pdf(pdf)
         write_jpeg(jpeg)
         async with open_previews(PreviewSettings(), structlog.get_logger()) as pool:
-            print(f"confinement: {pool.confinement.description}")
-            print(f"start of a process: {start_costs(rounds):.0f} ms, paid before the document comes")
+            notes = [
+                f"confinement: {pool.confinement.description}",
+                f"start of a process: {start_costs(rounds_each):.0f} ms, paid before the document comes",
+            ]
             mine = ours(pool)
-            uncounted = "ours" if pool.confinement.bwrap else ""
-            pdf_ways: dict[str, Way] = {
-                "bare pdftoppm + Pillow": bare_pdftoppm,
-                "ours": mine,
-                "pdf2image, 200 dpi": pdf2image_defaults,
-            }
-            await table("PDF, first page", pdf, pdf_ways, "bare pdftoppm + Pillow", rounds, uncounted=uncounted)
-            jpeg_ways: dict[str, Way] = {"bare Pillow, draft()": bare_draft, "ours": mine}
-            await table("24 MP JPEG", jpeg, jpeg_ways, "bare Pillow, draft()", rounds, uncounted=uncounted)
+            pdf_ways: dict[str, Way] = {"ours": mine, FLOOR: bare_pdftoppm, DEFAULTS: pdf2image_defaults}
+            jpeg_ways: dict[str, Way] = {"ours": mine, "bare Pillow, draft()": bare_draft}
+            drawn = await rows("PDF, first page", pdf, pdf_ways, TARGETS, rounds_each)
+            drawn += await rows("24 MP JPEG", jpeg, jpeg_ways, TARGETS, rounds_each)
+    report(f"previews, median of {rounds_each}", drawn, notes=notes)
 
 
 def main() -> None:
-    anyio.run(bench, int(sys.argv[1]) if len(sys.argv) > 1 else 9)
+    anyio.run(bench, int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ import resource
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -148,4 +147,6 @@ def children_of(pid: int) -> dict[int, str]:
     return found
 
 
-uvloop_installed = partial(find_spec, "uvloop")
+def uvloop_installed() -> bool:
+    """Does the daemon run on it here?"""
+    return find_spec("uvloop") is not None
