@@ -16,8 +16,6 @@ from tempfile import TemporaryDirectory
 
 import anyio
 from redis.asyncio import Redis
-from rich.console import Console
-from rich.table import Table
 
 from docsyncd.core.model import Lane, WorkKey
 from docsyncd.work.connection import connect
@@ -25,12 +23,13 @@ from docsyncd.work.embedded import embedded_server
 from docsyncd.work.queue import Claim, LeaseToken, Offer, Verdict
 from docsyncd.work.redis_queue import RedisQueue
 from docsyncd.work.shared_set import LegacySets
+from tests.benchmarks.measure import Row, Target, report
 
 COUNT = int(os.environ.get("COUNT", "10000"))
 WORKERS = int(os.environ.get("WORKERS", "16"))
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
 PAGE = 200
-TARGET = 0.8
+TARGET = Target(name="P2", at="least", limit=0.8, of="ratio")
 """P2: what the queue must reach of the floor in add, claim and finish."""
 
 FLOOR_ADD = "return redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])"
@@ -104,14 +103,18 @@ async def compare() -> tuple[dict[str, float], dict[str, float]]:
 
 def main() -> None:
     floor_rates, our_rates = anyio.run(compare)
-    table = Table(
-        "operation", "floor /s", "queue /s", "ratio", f"target ≥ {TARGET}", title=f"{COUNT} keys, {WORKERS} workers"
-    )
-    for name, rate in our_rates.items():
-        bare = floor_rates.get(name, floor_rates["add"])
-        ratio = rate / bare
-        table.add_row(name, f"{bare:,.0f}", f"{rate:,.0f}", f"{ratio:.2f}", "reached" if ratio >= TARGET else "missed")
-    Console().print(table)
+    rows = [
+        Row(
+            what=name,
+            ours=rate,
+            unit="keys/s",
+            alternative=floor_rates.get(name, floor_rates["add"]),
+            named="one bare Lua call each",
+            target=TARGET,
+        )
+        for name, rate in our_rates.items()
+    ]
+    report(f"queue, {COUNT} keys, {WORKERS} workers, best of {ROUNDS}", rows)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ async def idle(command: list[str], word: str, compiled: Path) -> dict[str, float
         family = children_of(process.pid)
         before = {pid: cpu_seconds_of(pid) for pid in (process.pid, *family)}
         await anyio.sleep(SECONDS)
-        after = {pid: cpu_seconds_of(pid) - used for pid, used in before.items()}
+        after = {pid: round(cpu_seconds_of(pid) - used, 3) for pid, used in before.items()}
         return {
             "cpu": 100 * after[process.pid] / SECONDS,
             "family cpu": 100 * sum(after.values()) / SECONDS,
