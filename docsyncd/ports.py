@@ -109,7 +109,8 @@ class Catalog(Protocol):
         """Change the record in one request and return it as it is now.
 
         `expect` is `document.revision`; None where the catalog keeps no versions, and then the record is read again
-        after the write: if it points to another file than `document` did, `PreconditionFailed` is raised.
+        after the write: if it points to another file than `document` did, `PreconditionFailed` is raised. Where the patch
+        only announces work (`IndexStatus.SYNCING` and nothing else), the answer to the write itself may say so.
         """
 
     async def attach_preview(self, document: Document, picture: bytes, *, expect: Revision | None) -> AttachmentId:
