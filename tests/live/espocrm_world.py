@@ -17,8 +17,11 @@ from typing import Any, Final
 import anyio
 
 from docsyncd.api import CaseFileNumber, Catalog, CollectionId, CollectionStage, DocumentId
+from docsyncd.testing.host import PlainHost
+from docsyncd_espocrm.client import connect
 from docsyncd_espocrm.profile import Profile
 from tests.live.espocrm_api import EspoApi, Refused, as_api_user, as_person, espo_api
+from tests.live.remotes import EspoRemote
 
 MEDIA_TYPES: Final = {"txt": "text/plain", "pdf": "application/pdf"}
 
@@ -150,6 +153,13 @@ class EspoWorld:
     async def unlink(self, document: DocumentId, holder: str) -> None:
         await self.people.ask("DELETE", self._link(document), {"id": holder})
 
+    def adopt(self, entity: str, identifier: str) -> None:
+        """Count a record among those that were made here; the last adopted is deleted first."""
+        if entity == "Attachment":
+            self._attachments.add(identifier)
+        else:
+            self._made.append((entity, identifier))
+
     async def clean_up(self) -> None:
         """Delete everything that was made, the last first. What cannot be deleted is named after all the rest has gone."""
         kept: list[str] = []
@@ -261,3 +271,20 @@ async def espo_world(
         finally:
             with anyio.CancelScope(shield=True):
                 await world.clean_up()
+
+
+@asynccontextmanager
+async def connected_world(remote: EspoRemote) -> AsyncIterator[EspoWorld]:
+    """The world of a remote, with the connector under test connected to it."""
+    config, account = remote.config, remote.account
+    async with connect("espocrm", config, PlainHost()) as ports:
+        assert ports.catalog is not None
+        async with espo_world(
+            account.url,
+            api_key=account.api_key,
+            login=account.login,
+            profile=config.resolved,
+            catalog=ports.catalog,
+            consent_field=config.consent_field,
+        ) as world:
+            yield world

@@ -25,7 +25,8 @@ from docsyncd_espocrm.client import connect
 from docsyncd_espocrm.config import EspoConfig
 from tests.live.environment import Listener
 from tests.live.espocrm_api import Refused
-from tests.live.espocrm_world import EspoWorld, espo_world
+from tests.live.espocrm_world import EspoWorld, connected_world
+from tests.live.leftovers import leftovers
 from tests.live.remotes import EspoRemote, XaiRemote, secret_file
 from tests.live.xai_world import LiveXai, xai_world
 
@@ -95,7 +96,8 @@ class Flow:
     async def traces_of(self, document: DocumentId, collection: CollectionId) -> Sequence[str]:
         """What is left of the document at xAI."""
         held = [each.name for each in await self.xai.documents_of(collection) if f"[{document}-" in each.name]
-        return [*(f"in the collection: {name}" for name in held), *await self.xai.files_named(f"[{document}-")]
+        stored = await self.xai.files_named(f"[{document}-")
+        return [*(f"in the collection: {name}" for name in held), *(f"stored: {name}" for name in stored)]
 
     async def _wrong_in_record(
         self, document: DocumentId, content: Digests, file: str, collection: CollectionId
@@ -149,20 +151,7 @@ class Flow:
 
     async def leftovers(self) -> Sequence[str]:
         """Everything at either remote that still carries the run's tag."""
-        world, left = self.world, list[str]()
-        named = [{"type": "contains", "attribute": "name", "value": self.tag}]
-        profile = world.profile
-        for entity in (profile.document.entity, profile.case_file.entity, world.holder_link.entity, "Attachment"):
-            try:
-                left += [f"{entity}/{each['id']}" for each in await world.people.every(entity, named, "name")]
-            except Refused as refused:
-                if entity != "Attachment" or refused.status != 403:
-                    raise
-                self.say("attachments were not searched: only an administrator may list them")
-        left += [f"Webhook/{hook['id']}" for hook in await own_webhooks(world) if self.tag in str(hook.get("url"))]
-        left += [f"xAI file {name}" for name in await self.xai.files_named(self.tag)]
-        left += [f"xAI collection {each}" for each in await self.xai.index.find_collections(f"[{self.tag}]")]
-        return left
+        return await leftovers(self.world, self.xai, self.tag, self.say)
 
     def _state(self, missing: Sequence[str]) -> str:
         log = self.folder / "daemon.log"
@@ -176,16 +165,6 @@ def _differences(of: str, record: Mapping[str, Any], expected: Mapping[str, obje
         for name, value in expected.items()
         if name and (record.get(name) or None) != (value or None)
     ]
-
-
-async def own_webhooks(world: EspoWorld) -> Sequence[Mapping[str, Any]]:
-    """The API user's; none where its role lacks the scope."""
-    try:
-        return await world.docsyncd.every("Webhook", (), "event", "url")
-    except Refused as refused:
-        if refused.status != 403:
-            raise
-        return []
 
 
 class Interrupted(Exception):
@@ -214,19 +193,7 @@ async def staged_flow(
     """Both worlds, cleaned up at the end whatever happened."""
     async with AsyncExitStack() as stack:
         played = await stack.enter_async_context(xai_world(xai))
-        config, account = espocrm.config, espocrm.account
-        ports = await stack.enter_async_context(connect("espocrm", config, PlainHost()))
-        assert ports.catalog is not None
-        world = await stack.enter_async_context(
-            espo_world(
-                account.url,
-                api_key=account.api_key,
-                login=account.login,
-                profile=config.resolved,
-                catalog=ports.catalog,
-                consent_field=config.consent_field,
-            )
-        )
+        world = await stack.enter_async_context(connected_world(espocrm))
         tempo = REAL if espocrm.real or xai.real else PLAYED
         yield Flow(tag=tag, world=world, xai=played, tempo=tempo, say=say, folder=folder)
 

@@ -28,7 +28,7 @@ ADMIN: Final = ("admin", "admin")
 ROOT: Final = Path(__file__).parents[2]
 
 World = Literal["real", "seed", "vmh-2026-03-23", "prepared"]
-"""Which EspoCRM: a real one, an emulated installation of either profile, or a bare emulated one after `prepare_espocrm`."""
+"""Which EspoCRM: a real one, an emulated 9.3 of either profile, or a bare emulated 10 after `prepare_espocrm`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,10 @@ async def espocrm_remote(world: World, account: EspoAccount | None, folder: Path
         assert account is not None
         yield _espo_remote(account, folder, real=True)
         return
-    emulator = EspoEmulator(profile="stock" if world == "prepared" else world, webhook_period=0.3)
+    if world == "prepared":
+        emulator = EspoEmulator(profile="stock", dialect="10", webhook_period=0.3)
+    else:
+        emulator = EspoEmulator(profile=world, webhook_period=0.3)
     async with serve_emulator(emulator) as urls:
         if world == "prepared":
             account = await prepared(urls["url"])

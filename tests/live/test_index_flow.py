@@ -14,6 +14,7 @@ from docsyncd.api import CollectionStage, DocumentId
 from docsyncd.hashing import digest_bytes
 from tests.live.environment import Environment
 from tests.live.flow import Flow, Interrupted, interruptible, running_daemon, staged_flow
+from tests.live.leftovers import leftovers, remove
 from tests.live.remotes import EspoRemote, XaiRemote
 
 pytestmark = [pytest.mark.live, pytest.mark.timeout(3 * 3600)]
@@ -53,13 +54,28 @@ async def test_a_run_that_breaks_in_the_middle_leaves_nothing_behind(
                 document = await _file(flow, "Klage", content, case_file, holder=holder)
                 what = "a document is indexed, to be left behind"
                 await flow.until(what, lambda: flow.missing_of(document, digest_bytes(content), collection))
-                assert len(await flow.leftovers()) >= 7
+                assert len(await flow.leftovers()) >= 5  # document, case file, holder, file, collection
                 raise _Broken
     except* _Broken:
         broken = True
     assert broken
     async with staged_flow(espocrm, xai, tag, tmp_path, say) as flow:
         await flow.until("nothing is left with the run's tag", flow.leftovers)
+
+
+async def test_what_a_killed_run_left_is_found_by_its_tag_and_removed(
+    espocrm: EspoRemote, xai: XaiRemote, tmp_path: Path, say: Callable[[str], None]
+) -> None:
+    tag, other = (f"docsyncd-live-{secrets.token_hex(4)}" for _ in range(2))
+    async with staged_flow(espocrm, xai, tag, tmp_path, say) as flow:
+        for name in (tag, other):
+            collection = await flow.xai.make_collection(f"docsyncd live run [{name}]")
+            holder = await flow.world.add_holder(collection, CollectionStage.ACTIVE, name=f"Sammlung {name}")
+            await flow.world.add_document(f"Klage {name}.pdf", pdf(name), holder=holder)
+        async with staged_flow(espocrm, xai, tag, tmp_path, say) as later:
+            await remove(later.world, later.xai, tag, say)
+        assert await flow.leftovers() == []
+        assert len(await leftovers(flow.world, flow.xai, other, say)) >= 3
 
 
 async def _play(flow: Flow, espocrm: EspoRemote, xai: XaiRemote, live: Environment) -> None:
