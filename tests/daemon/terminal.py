@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,15 @@ async def docsyncd(*arguments: str | Path, columns: int | None = None, **environ
     shown = Shown(status=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
     assert "Traceback" not in shown.out + shown.err, shown.err
     return shown
+
+
+async def until(reached: Callable[[], bool], *, patience: float = PATIENCE) -> None:
+    """Wait for what the outside world will show."""
+    with anyio.fail_after(patience):
+        while True:
+            if reached():
+                return
+            await anyio.sleep(0.05)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
