@@ -86,15 +86,15 @@ class Daemon:
         self.current: Generation | None = None
         self.workers: Workers | None = None
         self.counters: WebhookCounters | None = None
-        self._tasks = tasks
+        self.tasks = tasks
         self._retire: anyio.Event = anyio.Event()
-        self._one_reload = anyio.Lock()
+        self.one_reload = anyio.Lock()
         self._waiting: dict[WorkKey, set[MemoryObjectSendStream[Step | Finished]]] = defaultdict(set)
 
     async def start_generation(self, config: Config, registry: Registry, *, strict: bool) -> None:
         """Open a generation and make it the current one; the old one ends when nothing uses it any more."""
         retire = anyio.Event()
-        generation: Generation = await self._tasks.start(self._host, config, registry, strict, retire)
+        generation: Generation = await self.tasks.start(self._host, config, registry, strict, retire)
         old, self._retire = self._retire, retire
         self.current = generation
         self.gate.replace([transport.breaker for transport in generation.transports])
@@ -102,7 +102,7 @@ class Daemon:
 
     async def reload(self) -> str:
         """Build a new generation from the file. On any error the old one stays, and the error says why."""
-        async with self._one_reload:
+        async with self.one_reload:
             config, registry = load_config(self.path)
             if self.current is not None:
                 _require_unchanged(self.current.config.settings, config.settings)
@@ -227,27 +227,34 @@ async def run(path: Path, *, clock: Clock | None = None) -> None:
         daemon = Daemon(path, clock, queue, foundation, tasks)
         with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
             address = await _open_doors(daemon, settings, stack)
-            await daemon.start_generation(config, registry, strict=False)
-            daemon.workers = workers = Workers(
-                queue,
-                daemon.handlers,
-                daemon.gate,
-                clock,
-                name=settings.daemon.name,
-                slots=settings.daemon.workers,
-                lease=settings.queue.lease,
-                reported=daemon.reported,
-                finished=daemon.finished,
-            )
-            tasks.start_soon(workers.run)
-            daemon.gate.open.set()
-            structlog.get_logger().info(
-                "daemon.ready", listener=address, mode=settings.index.mode, name=settings.daemon.name
-            )
-            await _until_stopped(daemon, signals)
-            await _drain(daemon, workers)
+            async with task_group() as life:
+                life.start_soon(_begin, daemon, config, registry, address)
+                await _until_stopped(daemon, signals, life)
+                await _drain(daemon)
+                life.cancel_scope.cancel()
         structlog.get_logger().info("daemon.stopped")
         tasks.cancel_scope.cancel()
+
+
+async def _begin(daemon: Daemon, config: Config, registry: Registry, address: str) -> None:
+    """Open the first generation and let the workers claim. A remote that does not answer holds up no signal."""
+    settings = config.settings
+    async with daemon.one_reload:
+        await daemon.start_generation(config, registry, strict=False)
+    daemon.workers = workers = Workers(
+        daemon.queue,
+        daemon.handlers,
+        daemon.gate,
+        daemon.clock,
+        name=settings.daemon.name,
+        slots=settings.daemon.workers,
+        lease=settings.queue.lease,
+        reported=daemon.reported,
+        finished=daemon.finished,
+    )
+    daemon.tasks.start_soon(workers.run)
+    daemon.gate.open.set()
+    structlog.get_logger().info("daemon.ready", listener=address, mode=settings.index.mode, name=settings.daemon.name)
 
 
 def require_writable(folder: Path) -> None:
@@ -340,19 +347,27 @@ def _require_unchanged(old: Settings, new: Settings) -> None:
             )
 
 
-async def _until_stopped(daemon: Daemon, signals: AsyncIterator[signal.Signals]) -> None:
+async def _until_stopped(daemon: Daemon, signals: AsyncIterator[signal.Signals], life: TaskGroup) -> None:
+    """Returns at the first signal to stop, whatever else is going on; SIGHUP reloads meanwhile."""
     async for received in signals:
         if received is not signal.SIGHUP:
             structlog.get_logger().info("daemon.stopping", signal=received.name)
             return
-        try:
-            await daemon.reload()
-        except DocsyncdError as error:
-            structlog.get_logger().error("daemon.reload_refused", reason=str(error))
+        life.start_soon(_reload, daemon)
 
 
-async def _drain(daemon: Daemon, workers: Workers) -> None:
+async def _reload(daemon: Daemon) -> None:
+    try:
+        await daemon.reload()
+    except DocsyncdError as error:
+        structlog.get_logger().error("daemon.reload_refused", reason=str(error))
+    except Exception:  # a bug, of ours or of a plugin's: the old generation stays all the same
+        structlog.get_logger().exception("daemon.reload_failed")
+
+
+async def _drain(daemon: Daemon) -> None:
     """Claim nothing more, and let what is under way come to its end."""
     daemon.gate.stopping = True
     with anyio.move_on_after(DRAIN):
-        await workers.drained()
+        if daemon.workers is not None:
+            await daemon.workers.drained()
