@@ -361,7 +361,7 @@ async def _reload(daemon: Daemon) -> None:
         await daemon.reload()
     except DocsyncdError as error:
         structlog.get_logger().error("daemon.reload_refused", reason=str(error))
-    except Exception:  # a bug, of ours or of a plugin's: the old generation stays all the same
+    except Exception:  # noqa: BLE001 (a bug, of ours or of a plugin's, is logged; the old generation stays all the same)
         structlog.get_logger().exception("daemon.reload_failed")
 
 

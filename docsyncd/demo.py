@@ -19,15 +19,16 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from docsyncd import registry
 from docsyncd.demo_daemon import DaemonProcess, free_port, write_toml
 from docsyncd.errors import ConfigError
 from docsyncd.hashing import digest_bytes
+from docsyncd.show import Labelled, table, times
+from docsyncd.show import console as show_on
 from docsyncd.testing.emulation import RequestLog, serve_emulator
 from docsyncd.testing.stage import CatalogStage, IndexStage, RefusedByRemote
 
@@ -131,7 +132,8 @@ def _measure(picture: bytes | None) -> Mapping[str, int] | None:
 
 async def run(documents: Path | None, *, json: bool, stay: bool) -> bool:
     """Play it; True if everything converged. With `json` one object goes to standard output and nothing else."""
-    console = Console(stderr=json, quiet=json and not Console(stderr=True).is_terminal)
+    console = show_on(stderr=json)
+    console.quiet = json and not console.is_terminal
     items = await anyio.to_thread.run_sync(_read, documents)
     async with _stage(items) as show:
         with Live(_table(show), console=console, refresh_per_second=5, transient=json) as live:
@@ -283,21 +285,19 @@ _STYLES = {INDEXED: "green", UNSUPPORTED: "yellow", DELETED: "dim", FAILED: "bol
 
 
 def _table(show: Show) -> Group:
-    table = Table(title="docsyncd demo", title_justify="left", title_style="bold", header_style="dim", expand=False)
-    for column in ("document", "size", "status", "preview", "reason"):
-        table.add_column(column, overflow="fold")
+    """Every document with its state; the reasons stand below, where they have room."""
+    found = table("docsyncd demo", "document", "size", "status", "preview")
+    found.columns[1].justify = "right"
     for item in show.items:
         preview = f"{item.preview['width']} x {item.preview['height']}" if item.preview else "-"
         status = item.status or ("working" if item.document else "-")
-        table.add_row(
-            Text(item.name),
-            _size(len(item.content)),
-            Text(status, _STYLES.get(status, "cyan")),
-            preview,
-            Text(item.error),
-        )
-    line = f"{time.monotonic() - show.started:.0f} s   {show.requests} requests   {show.daemon.restarts} restart(s)   {show.note}"
-    return Group(table, Text(line, "dim"))
+        found.add_row(Text(item.name), _size(len(item.content)), Text(status, _STYLES.get(status, "cyan")), preview)
+    reasons = [Text.assemble((item.name, "bold"), f": {item.error}") for item in show.items if item.error]
+    line = f"{time.monotonic() - show.started:.0f} s, {show.requests} requests, restarted {times(show.daemon.restarts)}"
+    parts: list[RenderableType] = [found]
+    if reasons:
+        parts += [Text(), Text("Reasons", "bold"), Labelled([("·", reason) for reason in reasons], indent=0, gap=1)]
+    return Group(*parts, Text(), Text(line, "dim"), Text(show.note, "bold"))
 
 
 def _size(size: int) -> str:
@@ -306,13 +306,19 @@ def _size(size: int) -> str:
 
 def _print_summary(console: Console, summary: Mapping[str, Any], *, converged: bool) -> None:
     counts = ", ".join(f"{summary[status]} {status}" for status in (INDEXED, UNSUPPORTED, DELETED, FAILED))
-    console.print(
-        f"{summary['documents']} documents: {counts}; {summary['previews']} previews, "
-        f"{_size(summary['bytes'])} in {summary['seconds']} s, {summary['requests']} requests, "
-        f"daemon at most {summary['peak_rss_mib']} MiB."
-    )
-    console.print(
-        Text("Judged from EspoCRM's and xAI's own state: everything is in step.", "bold green")
+    verdict = (
+        Text("everything is in step, judged from EspoCRM's and xAI's own state", "bold green")
         if converged
-        else Text("Not everything converged; the table shows what did not.", "bold red")
+        else Text("not everything converged; the table shows what did not", "bold red")
     )
+    work = (
+        f"{summary['seconds']} s, {summary['requests']} requests, "
+        f"killed and restarted {times(summary['restarts'])}, at most {summary['peak_rss_mib']} MiB"
+    )
+    facts = [
+        ("documents", Text(f"{summary['documents']} ({_size(summary['bytes'])}): {counts}")),
+        ("previews", Text(str(summary["previews"]))),
+        ("daemon", Text(work)),
+        ("verdict", verdict),
+    ]
+    console.print(Group(Text(), Text("Summary", "bold"), Labelled(facts)))

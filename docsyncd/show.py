@@ -50,10 +50,10 @@ def status(answer: Mapping[str, Any]) -> RenderableType:
     facts.append(("last webhooks", Text("\n".join(heard) or "none since the start")))
     finished = Text(", ").join(Text.assemble(f"{n} ", word(name)) for name, n in answer["finished"].items())
     facts.append(("finished", finished or Text("nothing since the start")))
-    parts: list[RenderableType] = [Text.assemble(("docsyncd ", "bold"), answer["version"]), _Labelled(facts), Text()]
+    parts: list[RenderableType] = [Text.assemble(("docsyncd ", "bold"), answer["version"]), Labelled(facts), Text()]
     parts += [_queue(answer["queue"]), Text(), _remotes(answer["remotes"])]
     if answer["running"]:
-        running = _table("Being worked on", "key", "seconds", "step")
+        running = table("Being worked on", "key", "seconds", "step")
         for run in answer["running"]:
             running.add_row(run["key"], f"{run['seconds']:.0f}", run["step"])
         parts += [Text(), running]
@@ -63,16 +63,16 @@ def status(answer: Mapping[str, Any]) -> RenderableType:
 def _queue(queue: Mapping[str, Any]) -> RenderableType:
     if "away" in queue:
         return Text.assemble(("Queue  ", "bold"), (queue["away"], "red"))
-    table = _table("Queue", "lane", *STATES, "oldest waits")
-    for column in table.columns[1:]:
+    found = table("Queue", "lane", *STATES, "oldest waits")
+    for column in found.columns[1:]:
         column.justify = "right"
     for lane in LANES:
         depth = queue["depth"].get(lane, {})
         oldest = queue["oldest"].get(lane)
-        table.add_row(lane, *(_count(depth, state) for state in STATES), _span(oldest) if oldest is not None else "-")
+        found.add_row(lane, *(_count(depth, state) for state in STATES), _span(oldest) if oldest is not None else "-")
     if not queue["paused"]:
-        return table
-    return Group(table, Text.assemble(("paused: ", "bold yellow"), "nothing new is begun. To go on: docsyncd resume"))
+        return found
+    return Group(found, Text.assemble(("paused: ", "bold yellow"), "nothing new is begun. To go on: docsyncd resume"))
 
 
 def _count(depth: Mapping[str, int], state: str) -> Text:
@@ -81,11 +81,11 @@ def _count(depth: Mapping[str, int], state: str) -> Text:
 
 
 def _remotes(remotes: Sequence[Mapping[str, Any]]) -> RenderableType:
-    table = _table("Remotes", "name", "address", "state")
+    found = table("Remotes", "name", "address", "state")
     for remote in remotes:
         away = Text(f"away for {_span(remote['seconds'])}: {remote['away']}", "red")
-        table.add_row(remote["name"], remote["address"], away if remote["away"] else Text("well", "green"))
-    return table
+        found.add_row(remote["name"], remote["address"], away if remote["away"] else Text("well", "green"))
+    return found
 
 
 def errors(answer: Mapping[str, Any]) -> RenderableType:
@@ -95,7 +95,7 @@ def errors(answer: Mapping[str, Any]) -> RenderableType:
         return Text("No errors: nothing is parked and nothing is failing.", "green")
     parts: list[RenderableType] = []
     for entry in found:
-        parts += [Text(entry["key"], "bold"), _Labelled(_trouble(entry)), Text()]
+        parts += [Text(entry["key"], "bold"), Labelled(_trouble(entry)), Text()]
     parked = sum(entry["state"] == "parked" for entry in found)
     head = f"{parked} parked, {len(found) - parked} failing."
     if len(found) > 1:
@@ -107,7 +107,7 @@ def _trouble(entry: Mapping[str, Any]) -> list[tuple[str, Text]]:
     parked = entry["state"] == "parked"
     state = Text(f"{entry['state']} since {_clock(entry['since'])}", "red" if parked else "yellow")
     if entry["attempts"]:
-        state.append(f", failed {_times(entry['attempts'])}")
+        state.append(f", failed {times(entry['attempts'])}")
     due = f"by itself at {_clock(entry['due'])}; now: " if entry["due"] else ""
     return [
         ("state", state),
@@ -130,17 +130,17 @@ def explain(answer: Mapping[str, Any]) -> RenderableType:
         ("files at the index", Text("\n".join(answer["files"]) or "none")),
         ("preview", Text(_preview(answer["preview"]))),
     ]
-    parts: list[RenderableType] = [Text.assemble(("Document ", "bold"), (answer["document"], "bold")), _Labelled(facts)]
+    parts: list[RenderableType] = [Text.assemble(("Document ", "bold"), (answer["document"], "bold")), Labelled(facts)]
     if answer["decisions"]:
         parts += [Text(), _decisions(answer["decisions"])]
-    return Group(*parts, Text(), _Labelled([("what helps", Text(answer["advice"], "bold"))]))
+    return Group(*parts, Text(), Labelled([("what helps", Text(answer["advice"], "bold"))]))
 
 
 def _waiting(entry: Mapping[str, Any]) -> str:
     words = str(entry["state"])
     words += f", by {entry['worker']}" if entry["worker"] else ""
     words += f", next look at {_clock(entry['due'])}" if entry["due"] and entry["state"] != "ready" else ""
-    words += f", failed {_times(entry['attempts'])}" if entry["attempts"] else ""
+    words += f", failed {times(entry['attempts'])}" if entry["attempts"] else ""
     return words
 
 
@@ -151,7 +151,7 @@ def _preview(drawn: Mapping[str, Any] | None) -> str:
 
 
 def _decisions(decisions: Iterable[Mapping[str, Any]]) -> RenderableType:
-    table = _table("Last decisions, the newest first", "at", "outcome", "steps and reason")
+    found = table("Last decisions, the newest first", "at", "outcome", "steps and reason")
     for decision in decisions:
         details = Text("\n").join(
             Text(line, style)
@@ -162,8 +162,8 @@ def _decisions(decisions: Iterable[Mapping[str, Any]]) -> RenderableType:
             )
             if line
         )
-        table.add_row(_time(decision["at"]), word(decision["outcome"]), details)
-    return table
+        found.add_row(_time(decision["at"]), word(decision["outcome"]), details)
+    return found
 
 
 def sync(answer: Mapping[str, Any]) -> RenderableType:
@@ -174,7 +174,7 @@ def sync(answer: Mapping[str, Any]) -> RenderableType:
         )
     line = Text.assemble(f"{answer['key']}: ", word(answer["word"]))
     facts = [(label, Text(answer[key])) for label, key in (("", "detail"), ("what helps", "advice")) if answer.get(key)]
-    return Group(line, _Labelled(facts)) if facts else line
+    return Group(line, Labelled(facts)) if facts else line
 
 
 def retried(answer: Mapping[str, Any]) -> RenderableType:
@@ -201,7 +201,7 @@ def reloaded(answer: Mapping[str, Any]) -> RenderableType:
 
 def step(words: str) -> RenderableType:
     """One line of progress."""
-    return _Labelled([("·", Text(words))], gap=1)
+    return Labelled([("·", Text(words))], gap=1)
 
 
 def check_config(answer: Mapping[str, Any]) -> RenderableType:
@@ -212,21 +212,21 @@ def check_config(answer: Mapping[str, Any]) -> RenderableType:
             for error in answer["errors"]
         )
         head = Text(f"{answer['path']} cannot be used:", "bold red")
-        return Group(head, _Labelled([("", error) for error in errors]))
+        return Group(head, Labelled([("", error) for error in errors]))
     missing = [
         Text(f"run will need {secret['key']}: {secret['source']} is not there yet", "yellow")
         for secret in answer["secrets"]
         if not secret["present"]
     ]
     head = Text(f"{answer['path']} is sound. The index flow is in mode {answer['mode']}.", "green")
-    return Group(head, _Labelled([("", secret) for secret in missing]))
+    return Group(head, Labelled([("", secret) for secret in missing]))
 
 
 def failure(console: Console, error: DocsyncdError) -> None:
     """An error and the way out, on standard error."""
-    console.print(_Labelled([("error:", Text(error.problem))], style="bold red", indent=0, gap=1))
+    console.print(Labelled([("error:", Text(error.problem))], style="bold red", indent=0, gap=1))
     if error.fix:
-        console.print(_Labelled([("fix:", Text(error.fix))], style="bold", gap=1))
+        console.print(Labelled([("fix:", Text(error.fix))], style="bold", gap=1))
 
 
 def word(name: str) -> Text:
@@ -234,8 +234,9 @@ def word(name: str) -> Text:
     return Text(name, "green" if name in GOOD else "bold red" if name in BAD else "yellow")
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(
+def table(title: str, *columns: str) -> Table:
+    """The one kind of table, without lines."""
+    made = Table(
         title=title,
         title_justify="left",
         title_style="bold",
@@ -245,11 +246,11 @@ def _table(title: str, *columns: str) -> Table:
         padding=(0, 2, 0, 0),
     )
     for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+        made.add_column(column, overflow="fold")
+    return made
 
 
-class _Labelled:
+class Labelled:
     """Facts behind their labels; a long one wraps under itself. (A grid would pad every line with spaces.)"""
 
     def __init__(self, facts: Iterable[tuple[str, Text]], *, style: str = "dim", indent: int = 2, gap: int = 2) -> None:
@@ -270,8 +271,9 @@ class _Labelled:
                 head = Text(" " * left)
 
 
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
+def times(count: int) -> str:
+    """`never`, `once`, `3 times`."""
+    return {0: "never", 1: "once"}.get(count, f"{count} times")
 
 
 def _span(seconds: float) -> str:
