@@ -22,9 +22,11 @@ from typing import Any
 
 from rich.table import Table
 
-from tests.benchmarks.measure import RESULT, console, figure
+from tests.benchmarks.measure import RESULT, busy_seconds, console, cpu_seconds, figure
 
 FOLDER = Path(__file__).parent
+QUIET = 0.1
+"""Part of all cores that others may use without being mentioned."""
 
 
 def benchmarks() -> dict[str, str]:
@@ -52,17 +54,25 @@ def arguments(known: dict[str, str]) -> list[str]:
 
 
 def run(name: str) -> dict[str, Any]:
-    """The figures of one benchmark, or what its process ended with."""
+    """The figures of one benchmark, or what its process ended with. `others`: the part of all cores that went elsewhere."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
-        started = time.monotonic()
+        started, busy, own = time.monotonic(), busy_seconds(), cpu_seconds()
         ended = subprocess.run(
             [sys.executable, "-m", f"tests.benchmarks.bench_{name}"],
             env={**os.environ, RESULT: str(result)},
             check=False,
         )
         told = json.loads(result.read_text(encoding="utf-8")) if result.exists() else {"rows": []}
-    return {"name": name, "status": ended.returncode, "seconds": round(time.monotonic() - started, 1), **told}
+    seconds = time.monotonic() - started
+    strange = (busy_seconds() - busy - (cpu_seconds() - own)) / (seconds * (os.cpu_count() or 1))
+    return {
+        "name": name,
+        "status": ended.returncode,
+        "seconds": round(seconds, 1),
+        "others": round(max(0.0, strange), 2),
+        **told,
+    }
 
 
 def machine() -> dict[str, Any]:
@@ -87,6 +97,11 @@ def sum_up(results: list[dict[str, Any]]) -> None:
                 )
     console.print(table)
     for result in results:
+        if result["others"] > QUIET:
+            console.print(
+                f"{result['name']}: others used {result['others']:.0%} of all cores meanwhile; trust ratios only",
+                style="yellow",
+            )
         if result["status"] != 0:
             console.print(f"{result['name']} failed with status {result['status']}", style="red")
 

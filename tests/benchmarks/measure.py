@@ -118,6 +118,13 @@ def cpu_seconds_of(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+def busy_seconds() -> float:
+    """CPU seconds that all cores together have worked, or were kept from it by a hypervisor (proc(5), `stat`)."""
+    line = Path("/proc/stat").read_text(encoding="ascii").splitlines()[0]
+    user, nice, system, _idle, _waiting, interrupts, soft, stolen = map(int, line.split()[1:9])
+    return (user + nice + system + interrupts + soft + stolen) / TICKS
+
+
 def memory_of(pid: int, *, peak: bool = False) -> int:
     """Bytes resident now, or at most so far (proc(5), `status`)."""
     name = "VmHWM:" if peak else "VmRSS:"
