@@ -100,14 +100,17 @@ def check_config(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 
 @app.command()
 def emulate(
-    name: Annotated[str, typer.Argument(help="The connector whose remote is played, such as espocrm or xai.")],
+    name: Annotated[str, typer.Argument(help="The connector whose remote is played, such as espocrm or watcher.")],
     port: Annotated[int, typer.Option("--port", help="Port on loopback; 0 chooses a free one.")] = 0,
+    root: Annotated[
+        Path | None, typer.Option("--root", help="A real folder that the remote has as its own (watcher only).")
+    ] = None,
 ) -> None:
     """Play a remote over HTTP on loopback, to try things out without an account. Ends with Ctrl-C."""
     from docsyncd import emulate as emulation
 
     async def work() -> None:
-        await emulation.run(name, port, print_=typer.echo)
+        await emulation.run(name, port, root, print_=typer.echo)
 
     _run(work)
 

@@ -131,7 +131,7 @@ class Connector:
     :param offers: the ports that `connect` will fill.
     :param connect: `async with connector.connect(name, config, host) as ports`; `name` is the table's name.
     :param webhooks: the URLs that the remote may post to, given its table.
-    :param emulator: builds a fresh emulator with its defaults.
+    :param emulator: builds a fresh emulator with its defaults. One that can serve a real folder takes it as `root`, a `Path`.
     :param inherits: keys of its table that take their default from a table of the host, such as
         `{"consent_field": "index.consent_field"}`.
     """
@@ -140,6 +140,6 @@ class Connector:
     config: type[BaseModel]
     offers: frozenset[PortName]
     connect: Callable[[str, Any, Host], AbstractAsyncContextManager[Ports]]
-    emulator: Callable[[], Emulator]
+    emulator: Callable[..., Emulator]
     webhooks: Callable[[Any], Sequence[Webhook]] = field(default=lambda _config: ())
     inherits: Mapping[str, str] = field(default_factory=dict)

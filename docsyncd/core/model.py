@@ -324,11 +324,13 @@ class Scan:
     """A replica's listing of one case file. Only a complete one says that something is absent.
 
     :param volume: None where the replica cannot tell (EspoCRM; a watcher of level basic).
+    :param taken_at: by the replica's own clock; None if it does not say.
     """
 
     files: tuple[FileState, ...]
     complete: bool
     volume: Volume | None = None
+    taken_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

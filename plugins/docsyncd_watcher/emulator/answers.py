@@ -40,7 +40,9 @@ def refusal(refused: Refused, behaviour: Behaviour, **more: Any) -> web.Response
     """The extended form, or what a basic watcher is believed to say: plain text."""
     if behaviour.level == "extended":
         body = {"error": {"code": refused.code, "message": refused.message, **more}}
-        headers = {"Retry-After": "30"} if refused.code in ("unavailable", "busy") else {}
+        headers = {"X-Error-Code": refused.code}
+        if refused.code in ("unavailable", "busy"):
+            headers["Retry-After"] = "30"
         return web.json_response(body, status=STATUS[refused.code], headers=headers)
     status = behaviour.locked_status if refused.code == "locked" else STATUS[refused.code]
     return web.Response(text=refused.message, status=status if status != 412 else 500)

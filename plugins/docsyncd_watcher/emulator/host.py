@@ -61,6 +61,7 @@ class WatcherHost:
         """Extended only; a basic watcher knows no such address."""
         if self.behaviour.level == "basic":
             raise web.HTTPNotFound
+        self.disk.root_id("")
         return web.json_response(
             {
                 "protocol": "docsyncd-watcher",
