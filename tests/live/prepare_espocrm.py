@@ -24,7 +24,7 @@ from tests.live.espocrm_api import EspoApi, as_person, espo_api
 
 PROFILE: Final = "seed"
 CONSENT_FIELD: Final = "aiFreigabe"
-ROLE: Final = "docsyncd live"
+ROLE: Final = "docsyncd-live"
 """A role of its own: one that people made by hand is not written over."""
 
 Definition = Mapping[str, Any]
