@@ -121,7 +121,7 @@ WRONG: list[tuple[str, str, str, str]] = [
         "a type that resembles none is told the installed ones",
         '[connectors.files]\ntype = "sharepoint"',
         "connectors.files.type",
-        "Installed are: also-good, espocrm, good, xai.",
+        "Installed are: advoware, also-good, espocrm, good, watcher, xai.",
     ),
     (
         "a connector's required key",

@@ -46,7 +46,11 @@ def test_order_is_by_name_whatever_the_order_on_disk() -> None:
         one_way = registry.load()
     with installed("first_previewer", "good"):
         other_way = registry.load()
-    assert list(one_way.connectors) == list(other_way.connectors) == ["also-good", "espocrm", "good", "xai"]
+    assert (
+        list(one_way.connectors)
+        == list(other_way.connectors)
+        == ["advoware", "also-good", "espocrm", "good", "watcher", "xai"]
+    )
     drawn = [found.previewer("image/x-good-and-first") for found in (one_way, other_way)]
     assert drawn[0] == drawn[1]
     assert drawn[0] is not None

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import anyio
-
-from docsyncd.api import CHUNK, Reply, Staged, Transport
+from docsyncd.api import Reply, Staged, Transport
 from docsyncd_watcher.config import WatcherConfig
 
 
@@ -37,24 +35,19 @@ class Lines:
             "X-Blake3-Hash": staged.digests.blake3,
             **request.pop("headers", {}),
         }
-        return await self.files.request(
-            "PUT",
-            path,
-            data=lambda: _bytes_of(staged),
-            headers=headers,
-            repeatable=repeatable,
-            read_timeout=self.config.upload_timeout,
-            **request,
-        )
+        with ExitStack() as opened:
+            return await self.files.request(
+                "PUT",
+                path,
+                data=lambda: opened.enter_context(staged.path.open("rb")),
+                headers=headers,
+                repeatable=repeatable,
+                read_timeout=self.config.upload_timeout,
+                **request,
+            )
 
     @asynccontextmanager
     async def get(self, path: str) -> AsyncIterator[tuple[Reply, AsyncIterator[bytes]]]:
         """A download; 404 is an answer."""
         async with self.files.stream(path, accept={404}) as opened:
             yield opened
-
-
-async def _bytes_of(staged: Staged) -> AsyncIterator[bytes]:
-    async with await anyio.open_file(staged.path, "rb") as file:
-        while chunk := await file.read(CHUNK):
-            yield chunk
