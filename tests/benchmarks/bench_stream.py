@@ -2,7 +2,8 @@
 
 Ours: the transport's stream, hashed and staged on disk, then the xAI connector's upload. The alternative: curl | tee into
 md5sum, sha256sum and b3sum | curl, which keeps no copy. SIZE (default 256) in MiB, ROUNDS (default 3) in turn, the best of
-each counts. Both servers are one aiohttp process. Needs the Debian packages curl and b3sum; without b3sum it takes sha1sum.
+each counts. Both servers are one aiohttp process. Needs the Debian packages curl and b3sum (without b3sum it takes
+sha1sum).
 """
 
 from __future__ import annotations
@@ -146,6 +147,8 @@ def main() -> None:
             anyio.run(serve)
         case ["ours", url, folder]:
             anyio.run(ours, url, Path(folder))
+        case _ if shutil.which("curl") is None:
+            raise SystemExit("curl is missing: apt-get install curl b3sum")
         case _:
             with TemporaryDirectory() as made:
                 report(f"streaming, best of {ROUNDS}", measure(Path(made)))
