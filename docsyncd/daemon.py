@@ -24,6 +24,7 @@ from anyio.streams.memory import MemoryObjectSendStream
 from prometheus_client import CollectorRegistry
 
 from docsyncd import registry as plugins
+from docsyncd.breaker import Breaker
 from docsyncd.clock import Clock, SystemClock
 from docsyncd.commands import commands
 from docsyncd.config import Config, QueueConfig, Settings, bind, control_path, read_settings
@@ -34,7 +35,7 @@ from docsyncd.engine.intake import NoticeIntake
 from docsyncd.engine.lease import Lease
 from docsyncd.engine.outcome import Outcome
 from docsyncd.engine.staging import Staging
-from docsyncd.errors import ConfigError, DocsyncdError
+from docsyncd.errors import ConfigError, CredentialsRefused, DocsyncdError, Unavailable
 from docsyncd.generation import Foundation, Generation, open_generation
 from docsyncd.registry import Registry
 from docsyncd.scheduler import Wake, poll_forever
@@ -178,6 +179,7 @@ class Daemon:
         ):
             for transport in generation.transports:
                 watches.start_soon(transport.watch_breaker)
+                watches.start_soon(_announce, transport.breaker)
             task_status.started(generation)
             async with task_group() as jobs:
                 for job in generation.jobs:
@@ -186,6 +188,22 @@ class Daemon:
                 jobs.cancel_scope.cancel()
             await generation.drained()
             watches.cancel_scope.cancel()
+
+
+async def _announce(breaker: Breaker) -> None:
+    """One line when a remote goes away, one when it is back; a refused key needs a person, so it is an error."""
+    log = structlog.get_logger()
+    said: Unavailable | None = None
+    while True:
+        reason = breaker.reason
+        if breaker.refused_credentials and not isinstance(said, CredentialsRefused):
+            log.error("remote.credentials_refused", connector=breaker.remote, reason=str(reason))
+        elif reason is not None and said is None:
+            log.warning("remote.away", connector=breaker.remote, reason=str(reason))
+        elif reason is None and said is not None:
+            log.info("remote.back", connector=breaker.remote)
+        said = reason
+        await breaker.changed()
 
 
 async def run(path: Path, *, clock: Clock | None = None) -> None:

@@ -56,6 +56,11 @@ class DaemonProcess:
     def is_alive(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def exit_status(self) -> int | None:
+        """None while it runs; negative: the signal that ended it."""
+        return None if self._process is None else self._process.returncode
+
     async def start(self) -> None:
         """Start it and wait until it answers; `DocsyncdError` with the end of its log if it does not."""
         with self.log.open("ab") as log:

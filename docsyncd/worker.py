@@ -186,23 +186,24 @@ class Workers:
             await self._idle.wait()
 
     async def _work_forever(self, worker: str) -> None:
+        token = _fresh_token()
         while True:
             await self._gate.wait()
             if self._gate.stopping:
                 return
             asked_at = self._clock.monotonic()
             try:
-                with anyio.CancelScope(
-                    shield=True
-                ):  # a claim that nobody knows of would hold its key for a whole lease
-                    claim = await self._queue.claim(LeaseToken(uuid.uuid4().hex), worker=worker)
+                # A claim that nobody knows of would hold its key for a whole lease.
+                with anyio.CancelScope(shield=True):
+                    claim = await self._queue.claim(token, worker=worker)
             except QueueUnavailable as away:
                 structlog.get_logger().warning("queue.away", reason=str(away))
                 await anyio.sleep(IDLE * (1 + random.random()))
-                continue
+                continue  # with the same token: where only the reply was lost, it is answered again
             if claim is None:
                 await self._queue.wait(IDLE)
                 continue
+            token = _fresh_token()
             await self._one(claim, asked_at)
 
     async def _one(self, claim: Claim, asked_at: float) -> None:
@@ -326,3 +327,7 @@ _WORDS: tuple[tuple[type[Exception], str], ...] = (
 
 def _word_of(error: Exception) -> str:
     return next((word for kind, word in _WORDS if isinstance(error, kind)), "bug")
+
+
+def _fresh_token() -> LeaseToken:
+    return LeaseToken(uuid.uuid4().hex)

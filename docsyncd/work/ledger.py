@@ -184,6 +184,7 @@ class Ledger:
             orphans=tuple(Orphan.model_validate_json(member) for member in sorted(orphans)),
         )
 
+    @_told
     async def commit(
         self,
         document: DocumentId,
@@ -247,6 +248,7 @@ class Ledger:
                     pipe.hincrby(self._memory(document), "epoch", 1)
                 await pipe.execute()
 
+    @_told
     async def adopt(self, file: IndexFileId, document: DocumentId) -> bool:
         """Claim a file without a tag, uploaded by the earlier implementation; False if another document has it."""
         return bool(await self._adopt(keys=[self._owners], args=[file, document]) == document)

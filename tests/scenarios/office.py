@@ -235,7 +235,9 @@ async def office(
             "espocrm": dict(await espocrm.stage.settings(urls, f"http://{listener}", secrets)),
             "xai": dict(xai.stage.stage_settings(xai_urls, secrets)),
         }
-        given = tables or {}
+        given = dict(tables or {})
+        for name, table in connectors.items():
+            table.update(given.pop(f"connectors.{name}", {}))
         overrides = {
             **given,
             "queue": {"lease": 3.0, **given.get("queue", {})},
