@@ -6,6 +6,7 @@ with the likeliest value as its default (reference: advoware-windows-sync.md, 1.
 
 from __future__ import annotations
 
+import datetime
 import re
 import zoneinfo
 from enum import StrEnum
@@ -181,7 +182,11 @@ class Dates(_Table):
     """Time zone of a date that names none."""
     formats: tuple[str, ...] = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y")
     """Tried after ISO 8601, in the notation of Python's strptime."""
-    sentinels: tuple[str, ...] = ("0001-01-01", "1899-12-30", "1900-01-01")
+    sentinels: tuple[datetime.date, ...] = (
+        datetime.date(1, 1, 1),
+        datetime.date(1899, 12, 30),
+        datetime.date(1900, 1, 1),
+    )
     """Days that mean "no date"."""
 
 

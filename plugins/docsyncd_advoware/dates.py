@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -36,7 +36,7 @@ def is_zero(value: Any, settings: Dates) -> bool:
 
 
 def _is_sentinel(when: datetime, settings: Dates) -> bool:
-    return when.date() in {date.fromisoformat(day) for day in settings.sentinels}
+    return when.date() in settings.sentinels
 
 
 def _time_of_day(value: Any, settings: Dates) -> time | None:

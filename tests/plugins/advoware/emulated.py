@@ -26,6 +26,7 @@ class Emulated:
     """The emulator, served, and the connector's ports on it. Also a `JournalWorld`."""
 
     emulator: AdvowareEmulator
+    urls: Mapping[str, str]
     ports: Ports
     config: AdvowareConfig
     _numbers: Any = field(default_factory=lambda: count(5000))
@@ -43,6 +44,9 @@ class Emulated:
         """How many requests there were whose path contains `part`."""
         requests = self.emulator.requests.all()
         return sum(part in request.path and method in ("*", request.method) for request in requests)
+
+    def url(self, role: str) -> str:
+        return self.urls[role]
 
     def reset_breaker(self) -> None:
         """As the daemon does once the health call succeeds."""
@@ -102,4 +106,4 @@ async def emulated(
             config = AdvowareConfig.model_validate({key: value for key, value in table.items() if key != "type"})
             host = PlainHost(clock=host_clock or clock or SystemClock())
             async with connect("advoware", config, host) as ports:
-                yield Emulated(emulator=emulator, ports=ports, config=config)
+                yield Emulated(emulator=emulator, urls=urls, ports=ports, config=config)
