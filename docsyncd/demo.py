@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json as json_module
+import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -59,9 +60,15 @@ class Item:
     xai_file_id: str = ""
     preview: Mapping[str, int] | None = None
 
-    @property
-    def blake3(self) -> str:
-        return digest_bytes(self.content).blake3
+    blake3: str = ""
+
+    def __post_init__(self) -> None:
+        self.replace(self.content)
+
+    def replace(self, content: bytes) -> None:
+        """Another version. Hashed once, as the judge looks several times a second."""
+        self.content = content
+        self.blake3 = digest_bytes(content).blake3
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,7 +109,7 @@ def _judge(item: Item, catalog: CatalogStage, index: IndexStage) -> None:
     if item.deleted:
         item.status = "" if holdings else DELETED
         return
-    refusal = index.refusal(item.name, len(item.content))
+    refusal = catalog.refusal(item.name) or index.refusal(item.name, len(item.content))
     if refusal is not None:
         if standing.failed and not holdings:
             item.status, item.error = UNSUPPORTED, standing.error
@@ -150,14 +157,19 @@ async def run(documents: Path | None, *, json: bool, stay: bool) -> bool:
 
 
 def _read(folder: Path | None) -> list[Item]:
-    """The files of the folder, in the order of their names; `ConfigError` if there are none."""
+    """The files of the folder and of those below it, by their paths; `ConfigError` if there are none."""
     source = Path(str(files("docsyncd") / "samples")) if folder is None else folder
     if not source.is_dir():
         raise ConfigError(f"{source} is no folder.", fix="Name a folder with --documents.")
-    found = [path for path in sorted(source.iterdir()) if path.is_file() and path.suffix != ".py"]
+    found = [path for path in sorted(source.rglob("*")) if path.is_file()]
     if not found:
         raise ConfigError(f"{source} holds no files.", fix="Name a folder with --documents that holds some.")
-    return [Item(name=path.name, content=path.read_bytes()) for path in found]
+    return [Item(name=_named(path), content=path.read_bytes()) for path in found]
+
+
+def _named(path: Path) -> str:
+    """The file's name as text; bytes that are no UTF-8 cannot travel in JSON and become a replacement character."""
+    return os.fsencode(path.name).decode("utf-8", "replace")
 
 
 @asynccontextmanager
@@ -211,7 +223,7 @@ async def _play(show: Show, live: Live) -> bool:
     changed, deleted = _chosen(show)
     if changed is not None:
         show.note = f"a new version of {changed.name}"
-        changed.content += b"\n"
+        changed.replace(changed.content + b"\n")
         await show.catalog.replace_document(changed.document, changed.name, changed.content)
     if deleted is not None:
         show.note += f"; {deleted.name} is deleted"
@@ -233,7 +245,11 @@ def _half_done(show: Show) -> bool:
 def _chosen(show: Show) -> tuple[Item | None, Item | None]:
     """Which one changes and which one goes: the first and the middle one of those that can be indexed."""
     indexable = [
-        item for item in show.items if item.document and show.index.refusal(item.name, len(item.content)) is None
+        item
+        for item in show.items
+        if item.document
+        and show.catalog.refusal(item.name) is None
+        and show.index.refusal(item.name, len(item.content)) is None
     ]
     return (indexable[0] if indexable else None, indexable[len(indexable) // 2] if len(indexable) > 1 else None)
 
@@ -243,7 +259,7 @@ async def _until(show: Show, live: Live, done: Any) -> bool:
     moved, before = time.monotonic(), ""
     while not done(show):
         live.update(_table(show))
-        state = json_module.dumps([[item.status, item.preview] for item in show.items]) + str(show.requests)
+        state = json_module.dumps([[item.status, item.preview] for item in show.items])
         if state != before:
             moved, before = time.monotonic(), state
         if time.monotonic() - moved > PATIENCE:

@@ -62,6 +62,9 @@ class CatalogStage(Protocol):
     async def delete_document(self, document: str) -> None:
         """As a lawyer deletes it."""
 
+    def refusal(self, name: str) -> str | None:
+        """Would the remote take a file of this name and never give it back, and why?"""
+
     def standing(self, document: str) -> Standing:
         """What the record says now."""
 

@@ -27,6 +27,7 @@ from docsyncd.api import (
     ProtocolViolation,
     Rejected,
     Reply,
+    RequestFailed,
 )
 
 from .rest import Missing, Rest
@@ -77,6 +78,13 @@ class Attachments:
                 reply, chunks = await stack.enter_async_context(self._rest.stream(path))
             except Rejected as refused:
                 raise await self._explained(document, attachment, refused) from refused
+            except RequestFailed as failed:
+                if not set("\r\n") & set(document.file.name):
+                    raise
+                raise Rejected(
+                    "EspoCRM cannot deliver a file whose name has a line break; upload it again under another name",
+                    remote=self._rest.remote,
+                ) from failed
             announced = size if size is not None else _content_length(reply.headers.get("Content-Length"))
             if announced is None:
                 raise ProtocolViolation(f"nobody says how large attachment {attachment} is", remote=self._rest.remote)

@@ -86,6 +86,10 @@ class People:
     async def delete_document(self, document: str) -> None:
         await self._ask("DELETE", f"/Document/{document}", None)
 
+    def refusal(self, name: str) -> str | None:
+        """A name with a line break makes the download answer 500 for ever (reference 4.1)."""
+        return "EspoCRM cannot deliver a file whose name has a line break" if set("\r\n") & set(name) else None
+
     def standing(self, document: str) -> Standing:
         record = self._world.record("Document", document)
         preview = record.get("previewId")

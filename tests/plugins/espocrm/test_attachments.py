@@ -137,7 +137,7 @@ async def test_a_file_whose_name_has_a_newline_fails_alone(tmp_path: Path) -> No
     async with connected(tmp_path) as at:
         poisoned = await at.read(at.world.add_document("a\nb.pdf", PDF))
         healthy = await at.read(at.world.add_document("c.pdf", PDF))
-        with pytest.raises(RequestFailed):
+        with pytest.raises(Rejected):
             await at.content(poisoned)
         assert at.transport.breaker.reason is None
         assert await at.content(healthy) == PDF
