@@ -99,6 +99,8 @@ class Running:
     scope: anyio.CancelScope
     started: float
     step: str = "starting"
+    ended: bool = False
+    """Its work is over and the queue is being told: a renewal that the queue refuses then means nothing."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -217,6 +219,7 @@ class Workers:
                 if ending is not None and ending.verdict is Verdict.DONE and not lease.holds():
                     # Somebody may have changed the document since: only a run inside its lease may say "done".
                     ending, word = Ending(verdict=Verdict.RELEASE), "lease_lost"
+                run.ended = True
                 with anyio.CancelScope(shield=True):
                     await self._finish(claim, ending, word, detail, started)
             except anyio.get_cancelled_exc_class():
@@ -299,7 +302,7 @@ class Workers:
             for run in runs:
                 if run.lease.claim.key in held:
                     run.lease.renewed(asked_at)
-                elif self.running.get(run.lease.claim.key) is run:
+                elif not run.ended:
                     structlog.get_logger().warning("work.lease_lost", key=run.lease.claim.key)
                     run.lease.lose()
                     run.scope.cancel()
