@@ -101,7 +101,7 @@ def check_config(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 @app.command()
 def emulate(
     name: Annotated[str, typer.Argument(help="The connector whose remote is played, such as espocrm or watcher.")],
-    port: Annotated[int, typer.Option("--port", help="Port on loopback; 0 chooses a free one.")] = 0,
+    port: Annotated[int, typer.Option("--port", min=0, max=65534, help="Port on loopback; 0 chooses a free one.")] = 0,
     root: Annotated[
         Path | None, typer.Option("--root", help="A real folder that the remote has as its own (watcher only).")
     ] = None,

@@ -24,6 +24,7 @@ async def run(name: str, port: int, root: Path | None, *, print_: Callable[[str]
     try:
         async with serve_emulator(emulator, port=port) as urls:
             print_(emulator.describe(urls))
+            print_("Everything above is made up and forgotten at the end. To end it: Ctrl-C")
             await anyio.sleep_forever()
     except OSError as error:
         raise ConfigError(
