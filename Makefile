@@ -21,8 +21,10 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# On both cores. The pure parts once more by themselves, because only they are measured: every branch, no exception.
 unit: setup
-	$(BIN)/pytest --cov --cov-report=term $(TESTS)
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --ignore tests/core --ignore tests/test_registry.py $(TESTS)
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-report term tests/core tests/test_registry.py
 
 ## live: the port contracts and the index flow against real remotes (tests/live/README.md); without variables, the emulators
 live: setup
@@ -34,7 +36,7 @@ bench: setup
 
 ## chaos: kill -9, SIGSTOP, FLUSHALL and server restarts under load; SECONDS=60 SEED=…
 chaos: setup
-	$(BIN)/pytest -m chaos -s tests/chaos $(TESTS)
+	$(BIN)/pytest -m chaos -s tests/chaos tests/scenarios $(TESTS)
 
 format: setup
 	$(BIN)/ruff format .
