@@ -21,8 +21,6 @@ from docsyncd.work.ledger import Memory, Recall, StoredFile
 
 HOUR = 3600.0
 
-MASS_DELETION = "mass-deletion"
-
 
 async def remove_document(
     flow: IndexFlow, document: DocumentId, lease: Lease, recall: Recall, report: Report
@@ -94,12 +92,14 @@ async def _require_few_removals(flow: IndexFlow, document: DocumentId, lease: Le
     if lease.claim.insisted:
         return
     limit = flow.settings.max_deletions_per_hour
-    count = await flow.ledger.removals(document, window=HOUR)
-    if count <= limit and memory.held != MASS_DELETION:
-        return
-    await flow.ledger.commit(document, memory.model_copy(update={"held": MASS_DELETION}), fence=lease.claim.fence)
-    raise SafetyHalt(
+    halt = SafetyHalt(
         f"more than {limit} documents vanished from {flow.settings.catalog} within an hour, this one among them; "
         f"if that is right: docsyncd retry {lease.claim.key}",
-        valve=MASS_DELETION,
+        valve="mass-deletion",
     )
+    if memory.held != halt.valve:
+        if await flow.ledger.removals(document, window=HOUR) <= limit:
+            return
+        held = memory.model_copy(update={"held": halt.valve})
+        await flow.ledger.commit(document, held, fence=lease.claim.fence)
+    raise halt

@@ -69,7 +69,7 @@ class WatcherConfig(_Table):
     modified_zone: Annotated[str, AfterValidator(_known_zone)] = "Europe/Berlin"
     """Zone of times that a watcher of level basic sends without one. Default: the zone that Advoware's servers run in."""
     pending_set: Annotated[str, Field(min_length=1)] = FEED
-    """The Redis set by which the watcher, and people, make case files due. Default: the earlier implementation's."""
+    """The Redis set by which the watcher, and people, say which case files are due. Default: the earlier implementation's."""
     keys: KeysConfig = KeysConfig()
     """Names in the listing of a watcher of level basic."""
     parallel: int = Field(default=4, ge=1, le=64)
