@@ -38,7 +38,8 @@ class Missing:
 class Ancestor:
     """The last state of one item that both sides agreed on.
 
-    One item per document, per Windows file id and per NTFS key: whoever stores ancestors enforces that (`clashes`).
+    One item per document, per Windows file id and per NTFS key: whoever stores ancestors enforces that (`clashes`). The path of a
+    file that is missing is free for another item.
 
     :param content: None if nobody knows what was agreed (legacy; row 16).
     :param record: the document as it was then.
@@ -95,7 +96,8 @@ class CaseMemory:
     :param settings: fingerprint of mapping, filters and root; another one means one more careful run (V17).
     :param instances: who the remotes said that they are (V1); empty before the first contact.
     :param archived: what Advoware last said about the filing (row 48 acts on a change only).
-    :param journal_entries: how many entries the History had.
+    :param journal_entries: how many entries the History had when it was last believed.
+    :param doubted_since: since when it has had too few of them (row 47); what it says for a day, it means.
     """
 
     settled: bool = False
@@ -104,6 +106,7 @@ class CaseMemory:
     volume: Volume | None = None
     archived: bool | None = None
     journal_entries: int = 0
+    doubted_since: datetime | None = None
 
 
 def rebuilt(documents: Iterable[FileState]) -> Iterator[Ancestor]:
@@ -143,7 +146,8 @@ def _claims(ancestor: Ancestor) -> Iterator[tuple[str, str]]:
     if ancestor.record is not None and ancestor.record.file_id is not None:
         yield "document", ancestor.record.file_id
     if ancestor.replica is not None:
-        yield "path", ntfs_key(ancestor.replica.path)
+        if ancestor.missing is None:
+            yield "path", ntfs_key(ancestor.replica.path)
         if ancestor.replica.file_id is not None:
             yield "file", ancestor.replica.file_id
 

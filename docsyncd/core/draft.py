@@ -83,8 +83,9 @@ def _bare(state: FileState | None) -> FileState | None:
 
 def _copy(case: Case, target: Side, *, path: RelativePath, expect: FileState | Literal[Absent.ABSENT]) -> Copy:
     source, content = _contents(case.item.replica if target is Side.RECORD else case.item.record)
+    origin = Side.REPLICA if target is Side.RECORD else Side.RECORD
     bare = replace(source, agreed=None)
-    return Copy(target=target, content=content, source=bare, path=path, expect=expect)
+    return Copy(origin=origin, target=target, content=content, source=bare, path=path, expect=expect)
 
 
 def _remember(case: Case, _: Names) -> Draft:
@@ -202,6 +203,7 @@ def _keep_both(case: Case, names: Names) -> Draft:
     if placed.held is not None or not isinstance(placed.change, Copy):
         return placed
     keep = Copy(
+        origin=loser_side,
         target=Side.RECORD,
         content=_contents(loser)[1],
         source=replace(loser, agreed=None),

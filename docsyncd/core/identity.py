@@ -3,7 +3,8 @@
 Does not compare contents to find changes, and decides nothing: it only says what belongs together. A document is its id.
 A Windows file is, in this order (reference/advoware-windows-sync.md, 2.2): its file id, wherever it lies now; its path; a content
 that exactly one unclaimed file and exactly one missing item have. A watcher of level basic gives no file ids: the first
-step then finds nothing, and the other two are all there is (rows 27 and 28).
+step then finds nothing, and the other two are all there is (rows 27 and 28). A content is enough to follow a file, not to replace
+it: an item whose document was edited meanwhile is not looked for by content.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def identify(
     documents = {state.file_id: state for state in sorted(records, key=lambda s: (s.file_id or "", s.path))}
     unclaimed = {ntfs_key(state.path): state for state in sorted(replicas, key=lambda s: s.path)}
     claims = _claims(known, unclaimed)
-    ambiguous = _by_hash(known, claims, unclaimed)
+    edited = {a.item for a in known if a.record and documents.get(a.record.file_id, a.record).content != a.content}
+    ambiguous = _by_hash([a for a in known if a.item not in edited], claims, unclaimed)
     items = [
         Item(
             ancestor=ancestor,
@@ -121,7 +123,7 @@ def _claims(known: list[Ancestor], unclaimed: dict[NtfsKey, FileState]) -> Claim
     placed = [(ancestor, ancestor.replica) for ancestor in known if ancestor.replica is not None]
     for ancestor, state in placed:
         claim(ancestor, by_id.get(state.file_id), Found.FILE_ID, temporary=False)
-    for ancestor, _ in placed:
+    for ancestor, _ in sorted(placed, key=lambda p: p[0].missing is not None):
         claim(ancestor, ancestor.key, Found.PATH, temporary=True)
     for ancestor, state in placed:
         claim(ancestor, by_id.get(state.file_id), Found.FILE_ID, temporary=True)

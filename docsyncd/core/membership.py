@@ -59,14 +59,9 @@ class History:
         return next(iter(self.entries.get(ntfs_key(path), ())), None)
 
 
-def read_history(entries: Sequence[JournalEntry] | None, *, before: int) -> History:
-    """The entries by file.
-
-    :param entries: None if the History did not answer.
-    :param before: how many entries it had at the last run. Fewer than half of at least five, or none at all any more, is
-        no History (row 47, V2): nothing is created from Windows and nothing deleted, edits of known items go on.
-    """
-    if entries is None or (before > 0 and not entries) or (before >= 5 and 2 * len(entries) < before):
+def read_history(entries: Sequence[JournalEntry] | None) -> History:
+    """The entries by file. None: the History did not answer, or is not believed (`safety.history_is_short`, row 47)."""
+    if entries is None:
         return History(known=False, entries={})
     files: dict[NtfsKey, list[JournalEntry]] = defaultdict(list)
     for entry in sorted(entries, key=_number):

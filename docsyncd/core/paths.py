@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Container
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NewType
 
 from docsyncd.core.model import RelativePath, Side
@@ -37,9 +38,11 @@ SIDE_NAMES: Final = {Side.RECORD: "EspoCRM", Side.REPLICA: "Windows"}
 """How people call the two sides, in the names of conflict copies."""
 
 
+@lru_cache(maxsize=65_536)
 def ntfs_key(path: str) -> NtfsKey:
     """Each UTF-16 unit in upper case, as the volume's table has it: no full folding (ß stays ß), no normalisation."""
-    return NtfsKey("".join(map(_upper, path.replace("\\", "/"))))
+    plain = path.replace("\\", "/")
+    return NtfsKey(plain.upper() if plain.isascii() else "".join(map(_upper, plain)))
 
 
 def _upper(unit: str) -> str:

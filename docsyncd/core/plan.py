@@ -41,14 +41,16 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """Bring `content` from `source` to the other side.
+    """Bring `content` from one side to another place: to the other side, or (a conflict copy) to a second document.
 
+    :param origin: the side that `source` is on.
     :param source: what must still be there when the effect is committed: file id, revision and content.
     :param path: the name it gets; of a document that exists, the name it has.
     :param expect: what is replaced, and nothing else may be; its content goes into the version store first.
     :param record_only: a conflict copy, which belongs to no Windows file.
     """
 
+    origin: Side
     target: Side
     content: ContentHash
     source: FileState
@@ -135,6 +137,8 @@ class Decision:
 class Plan:
     """Everything that one look at a case file led to.
 
+    :param first: ancestors of items that have to give way, because their old path is another item's now. They are committed
+        together with every `Adopt` and `Forget`, in one transaction, before the first effect (row 29; two swapped names).
     :param halts: if there are any, nothing at all is carried out.
     :param memory: to be stored when the run has come to its end, not before.
     :param more: the rest comes in the next run (V21).
@@ -145,6 +149,7 @@ class Plan:
     findings: tuple[Finding, ...]
     registrations: tuple[Registration, ...]
     memory: CaseMemory
+    first: tuple[Ancestor, ...] = ()
     more: bool = False
 
     @property
@@ -236,5 +241,5 @@ def in_seed_terms(decision: Decision) -> dict[str, str | bool | int]:
         "reason": f"{held.valve}: {held.reason}" if held else decision.reason,
         "source": source,
         "needs_upload": any(copy.target is Side.REPLICA for copy in transfers),
-        "needs_download": any(copy.target is Side.RECORD for copy in transfers),
+        "needs_download": any(copy.origin is Side.REPLICA for copy in transfers),
     }

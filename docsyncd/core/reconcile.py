@@ -11,10 +11,11 @@ What the shell (engine/sync_case_file.py) must guarantee, or nothing that is pro
    lacks is in `gone` only if EspoCRM, asked by its id, said that it is deleted; in `elsewhere` if it is another case file's.
 3. *Open intents first.* Before the scan, each destination of an unfinished intent is looked at. It holds the new content:
    commit the ancestor that the intent names. Anything else: drop the intent, the plan sees what is there.
-4. *The plan goes to the ledger before anything is done*; with `Plan.halts`, nothing is done. V25 is asked before every effect.
+4. *The plan goes to the ledger before anything is done*; with `Plan.halts`, nothing is done. `Plan.first` and every `Adopt` and
+   `Forget` are committed before the first effect, in one transaction. V25 is asked before every effect.
 5. *Per copy*: read the source and hash what was read: it is `Copy.content`, else stop. Put what `expect` names into the version
    store, fsynced. Write the intent. Look once more that the source is as observed. Write on condition that the destination is
-   `expect`. Read back and compare. Commit `plan.agreed_after` and the audit line in one transaction, then drop the intent.
+   `expect` (its content, and its file id where there are any: two files may hold one text). Read back and compare. Commit `plan.agreed_after` and the audit line in one transaction, then drop the intent.
    At level basic the condition is a read and a hash immediately before the PUT: what is saved between those two is lost
    there, and the log says `guard=checked`.
 6. `KeepBoth.then` begins only after `keep` is committed. `Remove` is conditional and stored like a copy, then its ancestor goes.
@@ -28,18 +29,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from docsyncd.core import safety, valves
 from docsyncd.core import situation as s
-from docsyncd.core.ancestor import CaseMemory
+from docsyncd.core.ancestor import Ancestor, CaseMemory, Missing
 from docsyncd.core.draft import DRAFTS, Draft, Names, decision, is_in_edit
 from docsyncd.core.membership import Finding, findings, registrations
 from docsyncd.core.model import CaseFileStage, Drift
-from docsyncd.core.paths import caution_key
+from docsyncd.core.paths import caution_key, ntfs_key
 from docsyncd.core.plan import Action as Do
-from docsyncd.core.plan import Decision, Plan
+from docsyncd.core.plan import Adopt, Decision, Forget, Plan
 from docsyncd.core.situation import Case, World, look_at
 from docsyncd.core.snapshot import Snapshot
 
@@ -186,12 +187,14 @@ def reconcile(snapshot: Snapshot) -> Plan:
     decisions = [_decide(look_at(item, world), names, closed) for item in world.items]
     decisions, more = valves.ending_the_run(valves.holding_what_is_too_much(decisions, world), world)
     halts = tuple(valves.halts(world, decisions))
+    registers = snapshot.settings.history_writes and not closed and not halts
     return Plan(
         decisions=tuple(decisions),
         halts=halts,
         findings=tuple(_findings(world, closed)),
-        registrations=tuple(registrations(world.history, world.items)) if snapshot.settings.history_writes else (),
+        registrations=tuple(registrations(world.history, world.items)) if registers else (),
         memory=_next_memory(world),
+        first=tuple(_giving_way(world, decisions)),
         more=more,
     )
 
@@ -206,6 +209,19 @@ def _decide(case: Case, names: Names, closed: tuple[Gate, ...]) -> Decision:
         action, reason = Do.WAIT, f"{reason}; the file is in use"
     draft = DRAFTS[action](case, names) if action is not Do.REPORT else Draft()
     return decision(number, case, action, reason, draft)
+
+
+def _giving_way(world: World, decisions: list[Decision]) -> Iterator[Ancestor]:
+    """Items whose old path is somebody else's now, and whose own change would come too late for that."""
+    holders = {ntfs_key(item.replica.path): item for item in world.items if item.replica is not None}
+    for item in (d.item for d in decisions if not isinstance(d.change, Adopt | Forget) or d.held is not None):
+        known, key = item.known_replica, None if item.ancestor is None else item.ancestor.key
+        if item.ancestor is None or known is None or holders.get(key or ntfs_key(""), item) is item:
+            continue
+        if item.replica is not None:
+            yield replace(item.ancestor, replica=replace(known, path=item.replica.path, file_id=item.replica.file_id))
+        elif item.ancestor.missing is None:
+            yield replace(item.ancestor, missing=Missing(since=world.snapshot.now, suspect=item.rebuilt))
 
 
 def _findings(world: World, closed: tuple[Gate, ...]) -> Iterator[Finding]:
@@ -238,4 +254,5 @@ def _next_memory(world: World) -> CaseMemory:
         volume=(snapshot.replica.volume if snapshot.replica.complete else None) or memory.volume,
         archived=memory.archived if snapshot.archived is None else snapshot.archived,
         journal_entries=len(snapshot.journal or ()) if world.history.known else memory.journal_entries,
+        doubted_since=(memory.doubted_since or snapshot.now) if world.doubted else None,
     )

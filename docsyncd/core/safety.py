@@ -44,6 +44,17 @@ def listing_is_short(seen: int, *, base: int) -> bool:
     return base >= FEW and 2 * seen < base
 
 
+def history_is_short(entries: int, memory: CaseMemory) -> bool:
+    """V2 for the History (row 47): fewer than half of at least five entries, or none at all where there were some."""
+    return (memory.journal_entries > 0 and entries == 0) or listing_is_short(entries, base=memory.journal_entries)
+
+
+def history_is_doubted(entries: int, memory: CaseMemory, now: datetime, settings: Settings) -> bool:
+    """A short History is not believed for a day: nothing comes in from Windows and nothing is deleted meanwhile."""
+    sure = memory.doubted_since is not None and now - memory.doubted_since >= settings.confirm_absence
+    return history_is_short(entries, memory) and not sure
+
+
 def too_many_case_removals(removals: int, *, of: int) -> bool:
     """V4, one case file: more than max(3, 10 %) in one run. It stops deletions only."""
     return removals > max(3, 0.10 * of)

@@ -21,7 +21,11 @@ class World:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self.history: History = read_history(snapshot.journal, before=snapshot.memory.journal_entries)
+        entries, settings = snapshot.journal, snapshot.settings
+        self.doubted = entries is not None and safety.history_is_doubted(
+            len(entries), snapshot.memory, snapshot.now, settings
+        )
+        self.history: History = read_history(None if self.doubted else entries)
         again = () if snapshot.memory.settled else _remembered_by_the_record(snapshot)
         self.ancestors: tuple[Ancestor, ...] = (*snapshot.ancestors, *again)
         self.items = identify(

@@ -1,0 +1,439 @@
+"""A history: made from a seed, lived through, shrunk, told.
+
+A step is a happening and three numbers; the daemon's own progress is a step, too. So the interleaving is part of the history, and
+any part of a history is a history: that is what makes shrinking work.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Final
+
+from docsyncd.core.ancestor import Ancestor
+from docsyncd.core.conflicts import POLICIES
+from docsyncd.core.model import CaseFileStage
+from docsyncd.core.paths import ntfs_key
+from docsyncd.core.plan import Copy, Decision, Held, Plan
+from docsyncd.core.snapshot import Deletions, Level, Settings, Snapshot, Verdict
+from tests.core.simulator import invariants as must
+from tests.core.simulator import luck, people
+from tests.core.simulator.daemon import Flaws, Memory, Worker, settings_of
+from tests.core.simulator.world import EMPTY, Document, Effect, File, World, at
+
+HAPPENINGS: Final[tuple[tuple[int, people.Happening], ...]] = (
+    (9, people.edit_file),
+    (4, people.word_saves),
+    (5, people.create_file),
+    (2, people.copy_file),
+    (4, people.delete_file),
+    (5, people.rename_file),
+    (2, people.swap_names),
+    (2, people.rename_and_reuse),
+    (2, people.touch_file),
+    (2, people.lock_file),
+    (2, people.owner_file),
+    (1, people.empty_file),
+    (9, people.edit_document),
+    (5, people.create_document),
+    (1, people.duplicate_document),
+    (4, people.delete_document),
+    (1, people.undelete_document),
+    (2, people.rename_document),
+    (2, luck.add_entry),
+    (2, luck.drop_entry),
+    (4, luck.fault),
+    (8, luck.wait),
+    (1, luck.clock_jumps),
+    (1, luck.journal_reset),
+    (1, luck.take_image),
+    (2, luck.restore_image),
+    (1, luck.archive),
+    (1, luck.stage_unknown),
+    (1, luck.store_full),
+    (1, luck.pause),
+    (1, luck.settings_change),
+    (1, luck.memory_lost),
+    (3, luck.approve),
+    (16, luck.daemon_works),
+    (14, luck.daemon_finishes),
+    (4, luck.daemon_crashes),
+    (2, luck.lease_lost),
+    (4, luck.stale_worker),
+)
+_WEIGHTS: Final = [weight for weight, _ in HAPPENINGS]
+_KINDS: Final = [happening for _, happening in HAPPENINGS]
+
+QUIET_RUNS: Final = 5
+"""Runs in which everything must be in step once people are quiet (I3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One happening and its dice."""
+
+    happening: people.Happening
+    a: int
+    b: int
+    c: int
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What stays the same during one history.
+
+    :param texts: how many different texts people write; 0 for ever new ones. Few make equal hashes collide.
+    :param forgetful: Redis may be lost; then no backup is restored, and texts are ever new (see the page on decisions: limits).
+    """
+
+    seed: int
+    level: Level
+    settings: Settings
+    items: int
+    texts: int
+    forgetful: bool
+    agreed: bool
+
+
+def dice_config(seed: int) -> tuple[Config, tuple[Step, ...]]:
+    """The history of a seed."""
+    dice = random.Random(seed)
+    forgetful = dice.random() < 0.25
+    config = Config(
+        seed=seed,
+        level=dice.choice((Level.BASIC, Level.EXTENDED)),
+        settings=Settings(
+            conflict=POLICIES[dice.choice(("newer", "newer", "newer", "record", "replica", "hold"))],
+            deletions=dice.choice((Deletions.TRASH, Deletions.TRASH, Deletions.HOLD)),
+            history_writes=dice.random() < 0.5,
+        ),
+        items=dice.choice((1, 2, 2, 3, 3, 4, 6)),
+        texts=0 if forgetful else dice.choice((0, 0, 3, 5, 8)),
+        forgetful=forgetful,
+        agreed=dice.random() < 0.8,
+    )
+    count = dice.randrange(8, 28)
+    kinds = dice.choices(_KINDS, _WEIGHTS, k=count)
+    return config, tuple(Step(kind, dice.randrange(64), dice.randrange(64), dice.randrange(64)) for kind in kinds)
+
+
+@dataclass(slots=True)
+class Life:
+    """One history while it is lived."""
+
+    config: Config
+    flaws: Flaws = field(default_factory=Flaws)
+    world: World = field(init=False)
+    memory: Memory = field(default_factory=Memory)
+    fence: int = 0
+    fingerprint: str = ""
+    workers: list[tuple[Worker, Iterator[str]]] = field(default_factory=list)
+    held: dict[str, Held] = field(default_factory=dict)
+    frozen: bool = False
+    plans: int = 0
+    last: tuple[Snapshot, Plan] | None = None
+    shuffle: random.Random | None = None
+    told: list[str] | None = None
+
+    def __post_init__(self) -> None:
+        self.world = World(level=self.config.level)
+
+    # the beginning
+
+    def begin(self) -> None:
+        """A case file in step, or two folders that never met."""
+        for number in range(self.config.items):
+            name = people.WINDOWS_NAMES[number % len(people.WINDOWS_NAMES)]
+            if self.config.agreed or number % 2:
+                people.create_file(self, number, number, 1)
+            else:
+                people.create_document(self, number, number, 0)
+            self.say(f'at first: "{name}"')
+        if self.config.agreed:
+            self.world.now += 25 * luck.HOUR
+            self.finish_run()
+
+    def say(self, line: str) -> None:
+        if self.told is not None and line:
+            self.told.append(f"{len(self.told) + 1:3}. {line}")
+
+    # the middle
+
+    def happen(self, step: Step) -> None:
+        self.world.now += 40.0
+        line = step.happening(self, step.a, step.b, step.c)
+        self.say(line)
+
+    def advance(self, primitives: int, *, oldest: bool = False) -> str:
+        """The daemon goes on; between any two primitives everything must hold."""
+        if not self.workers:
+            self.new_worker()
+        worker, run = self.workers[0 if oldest else -1]
+        for done in range(primitives):
+            try:
+                line = next(run)
+            except StopIteration:
+                self.workers.remove((worker, run))
+                return "the run ends" if done else "the run had ended"
+            self.say(f"  daemon {worker.fence}: {line}")
+            self.check()
+        return ""
+
+    def new_worker(self) -> None:
+        self.fence += 1
+        worker = Worker(self, self.fence)
+        self.workers = [*self.workers[-1:], (worker, worker.run())]
+
+    def stop(self) -> None:
+        self.workers.clear()
+
+    def finish_run(self) -> None:
+        self.stop()
+        self.new_worker()
+        while self.workers:
+            self.say(self.advance(10_000))
+
+    def check(self) -> None:
+        must.i1_no_text_is_lost(self.world)
+
+    # what the daemon reports to the checks, and not to itself
+
+    def settings(self) -> Settings:
+        return settings_of(self)
+
+    def planned(self, snapshot: Snapshot, plan: Plan) -> None:
+        self.plans += 1
+        self.last = (snapshot, plan)
+        self.frozen = any(finding.row in (48, 50) for finding in plan.findings)
+        self.held = {held.fingerprint: held for held in plan.held}
+        if self.flaws.plan is Flaws().plan:
+            must.i7_unknown_is_not_absent(snapshot, plan)
+            must.i8_deletions_stay_in_the_budget(plan)
+            if self.plans % 8 == 0:
+                must.i16_the_plan_depends_on_the_snapshot_alone(snapshot, plan, random.Random(self.plans))
+
+    def order(self, steps: Sequence[Decision]) -> Iterable[Decision]:
+        return steps if self.shuffle is None else self.shuffle.sample(steps, len(steps))
+
+    def effected(self, effect: Effect, planned: str | None) -> None:
+        self.world.effects.append(effect)
+        must.i2_what_was_replaced_is_kept(effect, self.memory)
+        must.i6_only_what_was_planned_is_replaced(effect, planned)
+        must.i14_nothing_in_a_frozen_case(effect, frozen=self.frozen)
+        must.i17_a_stale_worker_does_nothing(effect, self.fence)
+        must.i18_every_replacement_is_audited(effect, self.memory)
+        if effect.what == "register":
+            must.i4_no_entry_twice(self.world)
+
+    def document_created(self, _: Document, copy: Copy) -> None:
+        must.i13_what_was_deleted_stays_so(self.world, copy)
+
+    def committed(self, ancestor: Ancestor) -> None:
+        must.i11_nothing_is_owned_twice(self.world, self.memory)
+        if ancestor.record is not None and ancestor.replica is not None and not ancestor.suppressed:
+            file, document = self.world.at_path(ancestor.replica.path), self.world.document(ancestor.record.file_id)
+            if file is not None and document is not None and not document.deleted:
+                self.world.joined(file, document)
+                for one, other in ((file, document), (document, file)):
+                    self.world.dropped(one.versions if one.text == ancestor.content != other.text else ())
+
+    def can_look(self) -> bool:
+        return not {"windows away", "espo away"} & set(self.world.faults)
+
+    def looked_at_windows(self, usable: bool) -> None:  # noqa: FBT001
+        if self.world.vanished and usable:
+            self.give_up_what_vanished()
+        elif self.world.vanished:
+            self.world.vanished = frozenset()
+
+    def give_up_what_vanished(self) -> None:
+        """Nothing tells a daemon without USNs that a file was not deleted."""
+        self.world.dropped(self.world.vanished)
+        self.world.vanished = frozenset()
+
+    def forgive_the_world(self) -> None:
+        """What the world has just taken away is nobody's fault."""
+        whole = [f for f in self.world.files.values() if f.text != EMPTY]
+        there = frozenset[int]().union(*(place.versions for place in (*whole, *self.world.living())))
+        self.world.heads = {v: text for v, text in self.world.heads.items() if v in there}
+
+    def deactivate(self) -> None:
+        self.world.stage = CaseFileStage.REFUSED
+
+    def bury(self, document: Document) -> None:
+        for known in self.memory.ancestors.values():
+            if known.record is None or known.replica is None or known.record.file_id != f"d{document.id:03}":
+                continue
+            file = self.world.at_path(known.replica.path)
+            if file is not None and file.text == known.content and not self.world.faults:
+                if self.world.level is Level.BASIC or known.replica.file_id == str(file.id):
+                    self.world.buried[file.id] = file.text
+
+    def is_moved_copy(self, deleted: File) -> bool:
+        """Copied and then deleted is moved: the copy that no item owns goes on as what was deleted."""
+        copies = [f for f in self.world.files.values() if f.text == deleted.text]
+        owner = self.memory.owner_of(deleted, self.world.level)
+        free = [f for f in copies if self.memory.owner_of(f, self.world.level) in (None, owner)]
+        for file in free[:1]:
+            self.world.dropped(file.versions)
+            file.versions = deleted.versions
+        return bool(free)
+
+    def appearing(self, path: str, text: str) -> frozenset[int]:
+        """A new file's versions. One that has an item's name and its agreed text is the item's file, to everybody."""
+        return frozenset() if self.passes_for_the_items(path, text) else self.world.written(text)
+
+    def wrote(self, place: File | Document, text: str) -> frozenset[int]:
+        """The versions after somebody wrote this there. Typed back to what was agreed is no edit to anybody who looks later."""
+        versions = self.world.written(text, place)
+        known, other = self._item_of(place)
+        if known is not None and known.content == text and place.text != text:
+            if other is not None and other.text == text:
+                other.versions = versions = versions | other.versions
+            else:
+                self.world.dropped(versions)
+        return versions
+
+    def _item_of(self, place: File | Document) -> tuple[Ancestor | None, File | Document | None]:
+        """The item of a file or document, and its place on the other side."""
+        if isinstance(place, File):
+            known = self.memory.owner_of(place, self.world.level)
+            return known, self.world.document(known.record.file_id) if known is not None and known.record else None
+        name = f"d{place.id:03}"
+        known = next((a for a in self.memory.ancestors.values() if a.record and a.record.file_id == name), None)
+        return known, self.world.at_path(known.replica.path) if known is not None and known.replica else None
+
+    def passes_for_the_items(self, path: str, text: str) -> bool:
+        key = ntfs_key(path)
+        return any(a.key == key and a.content == text for a in self.memory.ancestors.values())
+
+    def approve(self) -> int:
+        if any(held.valve == "V11" for held in self.held.values()):
+            for file in self.world.files.values():
+                self.world.dropped(file.versions if file.text == EMPTY else ())
+        until = at(self.world.now) + timedelta(days=14)
+        self.memory.verdicts |= {mark: Verdict(approved=True, until=until) for mark in self.held}
+        return len(self.held)
+
+    # the end
+
+    def quiet(self) -> None:
+        """People go home, remotes are well, clocks are right, nothing is locked. Waiting times are skipped."""
+        world = self.world
+        self.stop()
+        world.faults.clear()
+        world.daemon_offset = world.windows_offset = 0.0
+        world.stage, world.archived, world.store_ready, world.paused = CaseFileStage.ADMITTED, False, True, False
+        world.files = {key: f for key, f in world.files.items() if not f.path.startswith("~$")}
+        for file in world.files.values():
+            file.locked = False
+        world.now += 30 * 24 * luck.HOUR
+        self.say("everybody goes home")
+
+    def settle(self) -> None:
+        """I3, I4 and I15: in step after a few runs, and then no effect at all."""
+        for _ in range(QUIET_RUNS):
+            was = self._remembered()
+            self.world.now += 25 * luck.HOUR
+            self.finish_run()
+            if was == self._remembered():
+                break
+        before = len(self.world.effects)
+        self.finish_run()
+        must.demand("I4", len(self.world.effects) == before, f"effects on a quiet state: {self.world.effects[before:]}")
+        if self.last is not None:
+            must.i3_both_sides_agree(self.last[1], self.memory)
+        must.i12_a_rename_keeps_the_document(self.world, self.memory)
+
+    def _remembered(self) -> tuple[object, ...]:
+        return self.memory.ancestors, self.memory.case, len(self.world.effects), len(self.memory.intents)
+
+    def twin(self) -> Life:
+        twin = Life(self.config, self.flaws)
+        twin.world, twin.memory = self.world.copy(), self.memory.copy()
+        twin.fence, twin.fingerprint = self.fence, self.fingerprint
+        return twin
+
+
+def live(config: Config, steps: Sequence[Step], flaws: Flaws | None = None, told: list[str] | None = None) -> None:
+    """A whole history. Raises `Violation`."""
+    life = Life(config, flaws or Flaws(), told=told)
+    life.begin()
+    for step in steps:
+        life.happen(step)
+    life.quiet()
+    twins = _twins(life) if flaws is None and config.seed % 5 == 0 else ()
+    life.settle()
+    for name, twin in twins:
+        twin.settle()
+        if not life.held and not twin.held:
+            same = must.pictures(twin.world) == must.pictures(life.world)
+            must.demand(name, same, f"{must.pictures(life.world)} became {must.pictures(twin.world)}")
+
+
+def _twins(life: Life) -> tuple[tuple[str, Life], ...]:
+    """The same world with other USNs and clocks (I9), and with another order of steps (I10)."""
+    dice = random.Random(life.config.seed)
+    other, shuffled = life.twin(), life.twin()
+    shuffled.shuffle = dice
+    scheme = dice.randrange(4)
+    other.world.journal += scheme % 2
+    other.world.next_usn = (0, 5, 10_000, dice.randrange(1000))[scheme]
+    for file in other.world.files.values():
+        file.usn = (7, dice.randrange(1000), file.usn + 5000, 0)[scheme]
+    if life.config.settings.conflict.name != "newer":
+        other.world.daemon_offset = dice.randrange(-5000, 5000)
+        for file in other.world.files.values():
+            file.mtime += dice.randrange(-100_000, 100_000)
+    return ("I9", other), ("I10", shuffled)
+
+
+def fails(config: Config, steps: Sequence[Step], flaws: Flaws | None = None) -> str | None:
+    """The violation that a history ends with, or None."""
+    try:
+        live(config, steps, flaws)
+    except must.Violation as violation:
+        return str(violation)
+    return None
+
+
+def shrink(config: Config, steps: Sequence[Step], flaws: Flaws | None = None) -> tuple[Config, tuple[Step, ...]]:
+    """The shortest history that we find with a violation of the same invariant."""
+    found = fails(config, steps, flaws)
+    if found is None:
+        raise ValueError("nothing to shrink: this history is well")
+    name = found.partition(":")[0]
+
+    def still(config: Config, steps: Sequence[Step]) -> bool:
+        return (fails(config, steps, flaws) or "").partition(":")[0] == name
+
+    smallest = tuple(steps)
+    length = max(1, len(smallest) // 2)
+    while length:
+        start = 0
+        while start < len(smallest):
+            shorter = smallest[:start] + smallest[start + length :]
+            if still(config, shorter):
+                smallest = shorter
+            else:
+                start += length
+        length //= 2
+    while config.items > 1 and still(replace(config, items=config.items - 1), smallest):
+        config = replace(config, items=config.items - 1)
+    return config, smallest
+
+
+def story(config: Config, steps: Sequence[Step], flaws: Flaws | None = None) -> str:
+    """What happened, line by line, and how it ended."""
+    told: list[str] = []
+    settings = config.settings
+    head = (
+        f"seed {config.seed}: watcher {config.level}, conflict {settings.conflict.name}, deletions {settings.deletions}"
+    )
+    try:
+        live(config, steps, flaws, told)
+    except must.Violation as violation:
+        return "\n".join((head, *told, f"  => {violation}"))
+    return "\n".join((head, *told, "  => all is well"))
