@@ -250,7 +250,7 @@ class _Asked:
     async def _standing(self, document: DocumentId, summary: str) -> Standing:
         """Where it stands in the queue, and what stands in its way."""
         generation = self._daemon.current
-        breakers = [transport.breaker for transport in generation.transports] if generation else []
+        breakers = [transport.breaker for transport in generation.needed] if generation else []
         return Standing(
             document=document,
             entry=await self._daemon.queue.show(document_key(document)),

@@ -98,7 +98,7 @@ class Daemon:
         generation: Generation = await self.tasks.start(self._host, config, registry, strict, retire)
         old, self._retire = self._retire, retire
         self.current = generation
-        self.gate.replace([transport.breaker for transport in generation.transports])
+        self.gate.replace([transport.breaker for transport in generation.needed])
         old.set()
 
     async def reload(self) -> str:

@@ -65,12 +65,19 @@ class Generation:
     jobs: Sequence[Job]
     catalog: Catalog
     index: Index
+    working: frozenset[str]
+    """The connections that a flow works with. What is away among the others stops nobody."""
     users: int = 0
     _idle: anyio.Event = field(default_factory=anyio.Event)
 
     @property
     def transports(self) -> Sequence[Transport]:
         return tuple(transport for ports in self.ports.values() for transport in ports.transports)
+
+    @property
+    def needed(self) -> Sequence[Transport]:
+        """Without these no key can be worked on."""
+        return tuple(transport for name in sorted(self.working) for transport in self.ports[name].transports)
 
     def enter(self) -> None:
         self.users += 1
@@ -109,6 +116,7 @@ async def open_generation(
     settings = config.settings
     catalog_binding = config.connection("index.catalog", "catalog")
     index_binding = config.connection("index.index", "index")
+    working = frozenset({catalog_binding.name, index_binding.name})
     async with AsyncExitStack() as stack:
         host: Host = _ConnectorHost(foundation.clock)
         ports: dict[str, Ports] = {}
@@ -117,7 +125,7 @@ async def open_generation(
             ports[name] = await stack.enter_async_context(connection.connector.connect(name, connection.config, host))
             webhooks |= _routes(connection, webhooks)
         findings = {name: await _checked(name, connected, strict=strict) for name, connected in ports.items()}
-        _require_no_error(findings, live=settings.index.mode == "live")
+        _require_no_error({name: findings[name] for name in working}, live=settings.index.mode == "live")
         catalog, index = ports[catalog_binding.name].catalog, ports[index_binding.name].index
         if catalog is None or index is None:
             raise ConfigError("a connector does not serve the port that it offers", key="index")
@@ -143,6 +151,7 @@ async def open_generation(
             jobs=_jobs(config, foundation, catalog, index),
             catalog=catalog,
             index=index,
+            working=working,
         )
 
 

@@ -12,6 +12,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -76,6 +77,8 @@ def kind(annotation: Any) -> str:
         return " or ".join(kind(each) for each in get_args(annotation) if each is not NoneType)
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return ", ".join(f"`{value}`" for value in annotation)
     if get_origin(annotation) is tuple:
         return f"list of {kind(get_args(annotation)[0])}s"
     if annotation is Secret:

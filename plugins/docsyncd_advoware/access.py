@@ -117,7 +117,7 @@ class Entrance:
         if reply.status in REFUSING and self._config.auth.correct_clock and abs(after - before) > CLOCK_MATTERS:
             reply = await self._ask()
         if reply.status in REFUSING:
-            raise refusal(reply, self._config.errors, remote=self.remote, pause=self._config.offline_pause)
+            raise refusal(reply, self._config.error_table, remote=self.remote, pause=self._config.offline_pause)
         return reply
 
     async def _ask(self) -> Reply:

@@ -56,9 +56,8 @@ async def _asked(subject: str, question: Callable[[], Awaitable[Sequence[Finding
 
 
 async def _token(server: Server, entrance: Entrance) -> Sequence[Finding]:
-    grant = await entrance.grant()
     await server.health()
-    message = f"is issued, and {grant.base_url} accepts it"
+    message = f"is issued, and {(await entrance.grant()).base_url} accepts it"
     return (Finding(subject="token", severity=Severity.OK, message=message),)
 
 

@@ -37,7 +37,8 @@ async def connect(name: str, config: AdvowareConfig, host: Host) -> AsyncIterato
         directory = Directory(configurator, config.discovery, config.kanzlei, host.clock, server_clock)
         async with host.transport(settings(base_url="", access=Gateway(directory))) as gateway:
             entrance = Entrance(gateway, directory, config, secrets, host.clock, server_clock)
-            access = settings(base_url="", access=entrance, health=config.paths.health, healthy=frozenset({404}))
+            shown = config.discovery.base_url or config.discovery.configurator_url
+            access = settings(base_url=shown, access=entrance, health=config.paths.health, healthy=frozenset({404}))
             async with host.transport(access) as api:
                 server = Server(api, entrance, config)
                 journal = AdvowareJournal(server, config, host.clock)
@@ -52,7 +53,7 @@ def _settings(name: str, config: AdvowareConfig) -> Any:
     return partial(
         TransportSettings,
         remote=name,
-        classify=classifier(config.errors, remote=name, pause=config.offline_pause),
+        classify=classifier(config.error_table, remote=name, pause=config.offline_pause),
         explain=explain,
         tls=_trusted(name, config),
         parallel=config.parallel,

@@ -26,6 +26,10 @@ def _compiled(pattern: str) -> str:
     return pattern
 
 
+def _day(text: str) -> str:
+    return datetime.date.fromisoformat(text).isoformat()
+
+
 def _zone(name: str) -> str:
     try:
         zoneinfo.ZoneInfo(name)
@@ -38,6 +42,7 @@ Seconds = Annotated[float, Field(gt=0)]
 Address = Annotated[str, BeforeValidator(lambda value: value.rstrip("/")), Field(pattern=r"^https?://[^\s/]+\S*$")]
 PathTemplate = Annotated[str, Field(pattern=r"^/\S*$")]
 Pattern = Annotated[str, AfterValidator(_compiled)]
+Day = Annotated[str, AfterValidator(_day)]
 Keys = Annotated[tuple[str, ...], Field(min_length=1)]
 Value = str | bool | int
 
@@ -127,7 +132,7 @@ class Archive(_Table):
     """Keys looked at. Missing: unknown, and an unknown Akte is left as it is."""
     operator: Literal["set", "one_of", "none_of"] = "set"
     """`set`: neither empty, 0, false nor a zero date. `one_of`, `none_of`: compared with `values`."""
-    values: tuple[Value, ...] = ()
+    values: tuple[str, ...] = ()
     """What `one_of` and `none_of` compare with; as text, upper and lower case alike."""
     null: Literal["unknown", "no"] = "unknown"
     """What JSON's null means. Default: unknown, until one archived, one active and one re-activated Akte have been looked at."""
@@ -182,11 +187,7 @@ class Dates(_Table):
     """Time zone of a date that names none."""
     formats: tuple[str, ...] = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y")
     """Tried after ISO 8601, in the notation of Python's strptime."""
-    sentinels: tuple[datetime.date, ...] = (
-        datetime.date(1, 1, 1),
-        datetime.date(1899, 12, 30),
-        datetime.date(1900, 1, 1),
-    )
+    sentinels: tuple[Day, ...] = ("0001-01-01", "1899-12-30", "1900-01-01")
     """Days that mean "no date"."""
 
 
@@ -229,7 +230,7 @@ ERRORS = (
     ErrorRule(status=422, means=Meaning.VALIDATION),
     *(ErrorRule(status=status, means=Meaning.TRANSIENT) for status in (408, 425, 429, 500, 502, 503, 504)),
 )
-"""The German texts are those by which the vendor's own client knows its errors (1.4)."""
+"""docsyncd's own lines. The German texts are those by which the vendor's own client knows its errors (1.4)."""
 
 
 class Writes(_Table):
@@ -293,8 +294,8 @@ class AdvowareConfig(_Table):
     """Dates of History entries."""
     writes: Writes = Writes()
     """New History entries."""
-    errors: tuple[ErrorRule, ...] = ERRORS
-    """The table of errors, read from top to bottom; what no line fits is `unknown`. Replaces the default as a whole."""
+    errors: tuple[ErrorRule, ...] = ()
+    """Lines of the table of errors, read from top to bottom and before docsyncd's own; what no line fits is `unknown`."""
     sample: str = ""
     """Aktennummer that `doctor` reads and describes: keys, files, ablage. Default: none."""
     parallel: int = Field(default=2, ge=1, le=16)
@@ -307,3 +308,7 @@ class AdvowareConfig(_Table):
     """Seconds to connect."""
     read_timeout: Seconds = 15.0
     """Seconds without a byte, as in the vendor's client."""
+
+    @property
+    def error_table(self) -> tuple[ErrorRule, ...]:
+        return (*self.errors, *ERRORS)

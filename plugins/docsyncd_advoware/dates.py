@@ -36,7 +36,7 @@ def is_zero(value: Any, settings: Dates) -> bool:
 
 
 def _is_sentinel(when: datetime, settings: Dates) -> bool:
-    return when.date() in settings.sentinels
+    return when.date().isoformat() in settings.sentinels
 
 
 def _time_of_day(value: Any, settings: Dates) -> time | None:

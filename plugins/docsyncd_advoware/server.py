@@ -29,8 +29,12 @@ class Server:
         return self._transport.remote
 
     async def health(self) -> None:
-        """Returns if a request that needs a token is answered well, else raises `Unavailable`."""
-        await self._transport.health()
+        """Returns if a request that needs a token is answered well, else raises `Unavailable` and opens the breaker."""
+        try:
+            await self._transport.health()
+        except Unavailable as away:
+            self._transport.breaker.trip(away)
+            raise
 
     async def ask(self, method: str, template: str, *, body: Any = None, **values: str) -> Reply:
         """A request to the path of a template. One that may have changed something is never repeated."""
@@ -68,7 +72,7 @@ class Server:
 
     def _senseless(self, reply: Reply, what: str) -> RemoteError:
         """A success that is none: an error in words that the table knows, else a breach of protocol."""
-        means = meaning(reply, [rule for rule in self._config.errors if rule.pattern])
+        means = meaning(reply, [rule for rule in self._config.error_table if rule.pattern])
         known = None
         if means is not None:
             known = failure(reply, means, remote=self.remote, pause=self._config.offline_pause)

@@ -164,9 +164,9 @@ def test_a_written_value_has_the_placeholders_filled() -> None:
         ({"ablage": "0001-01-01T00:00:00"}, Archive(), False),
         ({"ablage": "2026-01-01"}, Archive(), True),
         ({"ablage": "A"}, Archive(operator="one_of", values=("a", "X")), True),
-        ({"ablage": 2}, Archive(operator="one_of", values=(1,)), False),
-        ({"ablage": 2}, Archive(operator="none_of", values=(1, 3)), True),
-        ({"ablage": 1}, Archive(operator="none_of", values=(1,)), False),
+        ({"ablage": 2}, Archive(operator="one_of", values=("1",)), False),
+        ({"ablage": 2}, Archive(operator="none_of", values=("1", "3")), True),
+        ({"ablage": 1}, Archive(operator="none_of", values=("1",)), False),
         ({"abgelegtAm": "2026-01-01", "ablage": 0}, Archive(field=("abgelegtAm",)), True),
     ],
 )
