@@ -422,9 +422,29 @@ async def open_transport(settings: TransportSettings, clock: Clock) -> AsyncIter
     timeout = _timeouts(settings.connect_timeout, settings.read_timeout)
     connector = aiohttp.TCPConnector(limit=settings.parallel + 2, keepalive_timeout=15, ssl=settings.tls or True)
     async with aiohttp.ClientSession(
-        connector=connector, timeout=timeout, read_bufsize=4 * CHUNK, auto_decompress=True
+        connector=connector,
+        timeout=timeout,
+        read_bufsize=4 * CHUNK,
+        auto_decompress=True,
+        middlewares=(_sent_once,),
     ) as session:
         yield Transport(settings, session, clock)
+
+
+class _BrokeOff(aiohttp.ClientError):
+    """The connection broke after something was sent; the cause says how."""
+
+
+async def _sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """aiohttp by itself sends a GET, PUT or DELETE again whose connection broke. Whether a request may be sent twice is decided
+    here, and by who looks before each attempt; so its error becomes one that aiohttp leaves alone.
+    """
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _BrokeOff(str(error)) from error
 
 
 def _timeouts(connect: float, read: float) -> aiohttp.ClientTimeout:
@@ -451,7 +471,7 @@ def _words(error: BaseException) -> str:
     """What happened, without the URL (it may hold ids) and without the headers (they hold keys)."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"{type(error).__name__}: {_system_words(error.os_error)}"
-    return type(error).__name__
+    return type(error.__cause__ if isinstance(error, _BrokeOff) else error).__name__
 
 
 def _system_words(error: OSError) -> str:

@@ -464,3 +464,13 @@ def test_a_breaker_knows_for_how_long_it_is_open_and_until_when() -> None:
     breaker.reset()
     assert (breaker.reason, breaker.open_seconds) == (None, 0.0)
     breaker.require_closed()
+
+
+@pytest.mark.parametrize(("method", "repeatable", "times"), [("PUT", False, 1), ("DELETE", False, 1), ("PUT", True, 3)])
+async def test_nothing_is_sent_more_often_than_we_decide(method: str, repeatable: bool, times: int) -> None:
+    """The HTTP library would, by itself, send a PUT again whose connection broke."""
+    async with remote() as place:
+        await place.transport.request("GET", "/thing")
+        place.fail(match=on(method, "/thing"), cut=True, effect=True, times=None)
+        await failure(place, method, repeatable=repeatable)
+        assert sum(request.method == method for request in place.requests.all()) == times
