@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic.alias_generators import to_camel
 
 from docsyncd.api import (
@@ -38,6 +38,16 @@ ELSEWHERE: Final = 0x1000 | 0x40000 | 0x400000
 
 _OWNER_KEYS: Final = frozenset({"akte", "aktennummer", "aktennr"})
 """Under which a listing may say whose it is."""
+
+
+def _raw_text(value: object) -> str:
+    """pydantic's own `str` refuses lone surrogates, which NTFS allows in a name."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("a text was expected")
+    return value
+
+
+RawText = Annotated[str, PlainValidator(_raw_text)]
 
 
 class _Wire(BaseModel):
@@ -73,7 +83,7 @@ class WireState(_Wire):
 class WireFile(_Wire):
     """One file of an extended listing."""
 
-    path: Annotated[str, Field(min_length=1)]
+    path: RawText
     file_id: Annotated[str, Field(min_length=1)]
     parent_id: str | None = None
     usn: int
