@@ -10,12 +10,20 @@ from docsyncd.work.queue import Claim
 
 
 def decision(
-    now: datetime, claim: Claim, *, outcome: str, reason: str, steps: Sequence[str], **inputs: str | None
+    now: datetime,
+    claim: Claim,
+    *,
+    topic: str,
+    outcome: str,
+    reason: str,
+    steps: Sequence[str],
+    **inputs: str | None,
 ) -> str:
     """JSON for `Ledger.commit`, which `explain` shows."""
     facts = {
         "at": now.isoformat(),
         "trace": claim.trace,
+        "topic": topic,
         "attempt": claim.attempt,
         "lane": claim.lane,
         "insisted": claim.insisted,

@@ -121,7 +121,12 @@ class IndexRun:
         reason = "no link leads to a collection that may be filled"
         if not self.recall.files():
             line = decision(
-                self.flow.clock.now(), self.lease.claim, outcome="out of scope", reason=reason, steps=self.steps
+                self.flow.clock.now(),
+                self.lease.claim,
+                topic=self.recall.topic,
+                outcome="out of scope",
+                reason=reason,
+                steps=self.steps,
             )
             await self.flow.ledger.forget(self.id, fence=self.lease.claim.fence, files=(), decision=line)
         return Done(summary="out of scope", detail=reason)
@@ -395,6 +400,7 @@ class IndexRun:
             line = decision(
                 self.flow.clock.now(),
                 self.lease.claim,
+                topic=self.recall.topic,
                 outcome=outcome,
                 reason=reason,
                 steps=self.steps,

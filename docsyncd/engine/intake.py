@@ -25,9 +25,13 @@ class NoticeIntake:
         await self._ledger.disturb(
             [document for document, notice in zip(documents, notices, strict=True) if document and notice.deep]
         )
-        groups = await self._ledger.groups(documents)
+        spoken_of = [(document, notice.topic) for document, notice in zip(documents, notices, strict=True) if document]
+        groups = dict(zip([document for document, _ in spoken_of], await self._ledger.noticed(spoken_of), strict=True))
         return await self._queue.add(
-            [Offer(key=notice.key, lane=lane, group=group) for notice, group in zip(notices, groups, strict=True)]
+            [
+                Offer(key=notice.key, lane=lane, group=groups.get(document, ""))
+                for notice, document in zip(notices, documents, strict=True)
+            ]
         )
 
     async def offer_documents(self, documents: Collection[DocumentId], *, topic: str, lane: Lane, deep: bool) -> int:

@@ -39,7 +39,7 @@ async def remove_document(
         await flow.ledger.forget(document, fence=lease.claim.fence, files=())
         return Done(summary="deleted", detail="it had nothing in the index")
     if not flow.settings.live:
-        return await _only_observe(flow, document, lease, memory, count=len(files))
+        return await _only_observe(flow, document, lease, recall, memory, count=len(files))
     await _require_few_removals(flow, document, lease, memory)
     placements = await where(flow.index, files, recall.collections())
     kept = {p.file for p in placements if not flow.settings.scope.admits(p.collection)}
@@ -47,15 +47,24 @@ async def remove_document(
     removed = {file: stored for file, stored in files.items() if file not in kept}
     steps = await _take_out(document, flow.write(lease), ours, removed, report)
     await flow.ledger.settle_orphans(document, recall.orphans)
-    line = decision(flow.clock.now(), lease.claim, outcome="deleted", reason="gone from the catalog", steps=steps)
+    line = decision(
+        flow.clock.now(),
+        lease.claim,
+        topic=recall.topic,
+        outcome="deleted",
+        reason="gone from the catalog",
+        steps=steps,
+    )
     await flow.ledger.forget(document, fence=lease.claim.fence, files=files, decision=line)
     return Done(summary="deleted", detail=f"removed {len(removed)} file(s)")
 
 
-async def _only_observe(flow: IndexFlow, document: DocumentId, lease: Lease, memory: Memory, *, count: int) -> Outcome:
+async def _only_observe(
+    flow: IndexFlow, document: DocumentId, lease: Lease, recall: Recall, memory: Memory, *, count: int
+) -> Outcome:
     """Mode `observe`: say what would be done, and do nothing."""
     intention = f"would remove {count} file(s) of a deleted document"
-    line = decision(flow.clock.now(), lease.claim, outcome="observed", reason=intention, steps=())
+    line = decision(flow.clock.now(), lease.claim, topic=recall.topic, outcome="observed", reason=intention, steps=())
     told = memory.model_copy(update={"summary": "observed", "reason": intention, "settled": None})
     await flow.ledger.commit(document, told, fence=lease.claim.fence, decision=line)
     return Done(summary="observed", detail=intention)

@@ -163,7 +163,9 @@ class _Listener:
         """Count, log what is not routine, make a poll due where the table says so, and word the answer."""
         answer = ANSWERS[outcome]
         self._counters.answered(topic, outcome)
-        if topic and outcome is not Outcome.ACCEPTED:
+        if outcome is Outcome.ACCEPTED:
+            self._log.debug("webhook.accepted", topic=topic, **counts)
+        elif topic:
             self._log.warning("webhook.not_accepted", topic=topic, outcome=outcome.value, error=error)
         if answer.poll:
             self._intake.poll_due(topic)

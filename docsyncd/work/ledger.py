@@ -144,12 +144,14 @@ class Recall(_Record):
     """A memory as loaded.
 
     :param known: False if there is none: a new document, or Redis was lost.
+    :param topic: what spoke of the document last: `vmh.document.update`, `poll`, `sweep.ids`, …
     :param orphans: files that a sweep found and the memory does not hold, and the collections that hold them.
     """
 
     memory: Memory
     epoch: int
     known: bool
+    topic: str = ""
     orphans: tuple[Orphan, ...]
 
     def files(self) -> dict[IndexFileId, StoredFile]:
@@ -176,11 +178,13 @@ class Ledger:
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hmget(self._memory(document), "memory", "epoch")
             pipe.smembers(self._orphans(document))
-            (raw, epoch), orphans = await pipe.execute()
+            pipe.hget(self._topics, document)
+            (raw, epoch), orphans, topic = await pipe.execute()
         return Recall(
             memory=Memory.model_validate_json(raw) if raw else Memory(),
             epoch=int(epoch or 0),
             known=raw is not None,
+            topic=topic or "",
             orphans=tuple(Orphan.model_validate_json(member) for member in sorted(orphans)),
         )
 
@@ -217,12 +221,17 @@ class Ledger:
             await self._redis.srem(self._orphans(document), *(orphan.model_dump_json() for orphan in orphans))
 
     @_told
-    async def groups(self, documents: Sequence[DocumentId]) -> Sequence[str]:
-        """The case file last seen for each document, "" if none was, in the order of the question."""
-        if not documents:
+    async def noticed(self, notices: Sequence[tuple[DocumentId, str]]) -> Sequence[str]:
+        """Note what spoke of each document last (the topic, for its next decision), and return the case file that each
+        was last seen in, "" if none was, in the order of the question.
+        """
+        if not notices:
             return ()
-        found = await self._redis.hmget(self._groups, list(documents))
-        return [str(group or "") for group in found]
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hmget(self._groups, [str(document) for document, _ in notices])
+            pipe.hset(self._topics, mapping={str(document): topic for document, topic in notices})
+            groups, _ = await pipe.execute()
+        return [str(group or "") for group in groups]
 
     @_told
     async def settled(self, documents: Sequence[DocumentId]) -> frozenset[DocumentId]:
@@ -274,6 +283,7 @@ class Ledger:
                 pipe.hdel(self._memory(document), "memory", "epoch")
                 pipe.expire(self._memory(document), FENCE_SECONDS)
                 pipe.delete(self._orphans(document))
+                pipe.hdel(self._topics, document)
                 await pipe.execute()
 
     @_told
@@ -325,6 +335,10 @@ class Ledger:
     @property
     def _stages(self) -> str:
         return f"{self._prefix}stages"
+
+    @property
+    def _topics(self) -> str:
+        return f"{self._prefix}topics"
 
     @property
     def _groups(self) -> str:

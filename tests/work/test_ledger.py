@@ -55,7 +55,7 @@ async def test_a_memory_comes_back_as_it_was(ledger: Ledger) -> None:
     assert recall.memory == MEMORY
     assert recall.memory.content is not None
     assert recall.memory.content.digests.names("d" * 32)
-    assert await ledger.groups([OTHER, DOCUMENT]) == ["", "7"]
+    assert await ledger.noticed([(OTHER, "poll"), (DOCUMENT, "vmh.document.update")]) == ["", "7"]
     assert [document async for document in ledger.documents()] == [DOCUMENT]
 
 
@@ -150,7 +150,7 @@ async def test_a_deleted_document_leaves_its_decisions_only(ledger: Ledger) -> N
     recall = await ledger.recall(DOCUMENT)
     assert (recall.known, recall.orphans) == (False, ())
     assert await ledger.owner(F1) is None
-    assert await ledger.groups([DOCUMENT]) == [""]
+    assert await ledger.noticed([(DOCUMENT, "poll")]) == [""]
     assert await ledger.decisions(DOCUMENT) == ['{"outcome": "indexed"}']
 
 
