@@ -165,11 +165,11 @@ class Entrance:
     def _lifetime(self, row: Row) -> float:
         """Seconds: by the end that it names, else by its life, else by experience."""
         auth = self._config.auth
-        for key in auth.expiration_keys:
+        for key in auth.expiration:
             end = _utc(text(row.get(key)))
             if end is not None and (left := (end - self._server.server_now()).total_seconds()) > 0:
                 return left
-        for key in auth.lifetime_keys:
+        for key in auth.lifetime:
             if (seconds := whole(row.get(key))) is not None:
                 return seconds
         return auth.fallback_lifetime

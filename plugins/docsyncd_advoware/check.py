@@ -84,15 +84,15 @@ async def _swagger(server: Server, journal: AdvowareJournal, config: AdvowareCon
         digest = await journal.swagger()
         verbs = _verbs(server.decoded(await server.ask("GET", config.paths.swagger)), config.paths.history)
     except DocsyncdError as error:
-        if config.writes.enabled and config.writes.swagger_sha256:
-            fix = "Without it no entry is made; clear writes.swagger_sha256, or correct paths.swagger."
+        if config.writes.enabled and config.writes.swagger:
+            fix = "Without it no entry is made; clear writes.swagger, or correct paths.swagger."
             return (Finding(subject="Swagger file", severity=Severity.WARNING, message=str(error), fix=fix),)
         return (Finding(subject="Swagger file", severity=Severity.OK, message=f"is not reachable: {error}"),)
     said = f"{', '.join(verbs)} for the History" if verbs else "nothing at paths.history"
     message = f"sha256 {digest} offers {said}"
-    approved = config.writes.swagger_sha256
+    approved = config.writes.swagger
     if approved and approved != digest:
-        fix = "Try an entry by hand, then set writes.swagger_sha256; until then no entry is made."
+        fix = "Try an entry by hand, then set writes.swagger; until then no entry is made."
         return (Finding(subject="Swagger file", severity=Severity.WARNING, message=f"has changed: {message}", fix=fix),)
     if not verbs:
         fix = "Set paths.history, paths.akte and paths.search as the file has them."

@@ -1,7 +1,7 @@
 """The table `[connectors.NAME]` with `type = "advoware"`.
 
 The vendor documents discovery and token. Paths, keys, dates and errors of Akten and History are not public: each is a key here,
-with the likeliest value as its default (reference: advoware-windows-sync.md, 1.6).
+with the likeliest value as its default (reference: advoware-windows-sync.md, 1.1 to 1.6).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Table(BaseModel):
 
 
 class Discovery(_Table):
-    """Where the firm's Advoware is: the vendor's configurator says it (advoware-windows-sync.md, 1.1)."""
+    """Where the firm's Advoware is: the vendor's configurator says it."""
 
     configurator_url: Address = "https://www2.advo-net.net/AdvonetConfigurator/api/Url"
     """The vendor's directory, asked with `?Kanzlei=`; its answer names the other two addresses."""
@@ -69,7 +69,7 @@ class Discovery(_Table):
 
 
 class Auth(_Table):
-    """How a token is asked for. The vendor documents the request; tolerances and lifetimes are not (1.1, 1.2)."""
+    """How a token is asked for. The vendor documents the request; tolerances and lifetimes are not."""
 
     role: int = 2
     """`Role` of the request: 2 in the vendor's example."""
@@ -77,9 +77,9 @@ class Auth(_Table):
     """`Product` of the request: always 64 for third parties, says the vendor."""
     timestamp: Literal["milliseconds", "seconds", "ticks"] = "milliseconds"
     """Fraction of `RequestTimeStamp`: 3, 0 or 7 digits. All three are seen in public clients; what is signed is sent."""
-    expiration_keys: Keys = ("expiration_utc",)
+    expiration: Keys = ("expiration_utc",)
     """Keys of the token's end, a time in UTC; the vendor's client reads this one."""
-    lifetime_keys: Keys = ("expires_in",)
+    lifetime: Keys = ("expires_in",)
     """Keys of its life in seconds, asked where it names no end."""
     fallback_lifetime: Seconds = 3000.0
     """Seconds that a token lives if its answer says nothing. 50 minutes: the earlier implementation saw 55."""
@@ -90,7 +90,7 @@ class Auth(_Table):
 
 
 class Paths(_Table):
-    """Where resources are; both `/api/v1` and `/api/v1/advonet` occur in public code (1.2). `{id}` is Advoware's id of the Akte."""
+    """Where resources are; both `/api/v1` and `/api/v1/advonet` occur in public code. `{id}` is Advoware's id of the Akte."""
 
     akte: PathTemplate = "/api/v1/advonet/Akten/{id}"
     """One Akte."""
@@ -126,7 +126,7 @@ class AkteFields(_Table):
 
 
 class Archive(_Table):
-    """When an Akte counts as filed away. A filing number survives re-activation, so its presence may prove nothing (1.5)."""
+    """When an Akte counts as filed away. A filing number survives re-activation, so its presence may prove nothing."""
 
     field: Keys = ("ablage",)
     """Keys looked at. Missing: unknown, and an unknown Akte is left as it is."""
@@ -139,7 +139,7 @@ class Archive(_Table):
 
 
 class Fields(_Table):
-    """What the keys of a History entry are called (1.5: nothing is public). Upper and lower case are alike."""
+    """What the keys of a History entry are called. Upper and lower case are alike."""
 
     envelope: str = ""
     """Key of the list, if the answer is an object around it. Default: the answer is the list itself."""
@@ -181,7 +181,7 @@ class Files(_Table):
 
 
 class Dates(_Table):
-    """Dates come without zone and with or without fraction (1.3). They never decide which content wins."""
+    """Dates come without zone and with or without fraction. They never decide which content wins."""
 
     zone: Annotated[str, AfterValidator(_zone)] = "Europe/Berlin"
     """Time zone of a date that names none."""
@@ -230,7 +230,7 @@ ERRORS = (
     ErrorRule(status=422, means=Meaning.VALIDATION),
     *(ErrorRule(status=status, means=Meaning.TRANSIENT) for status in (408, 425, 429, 500, 502, 503, 504)),
 )
-"""docsyncd's own lines. The German texts are those by which the vendor's own client knows its errors (1.4)."""
+"""docsyncd's own lines. The German texts are those by which the vendor's own client knows its errors."""
 
 
 class Writes(_Table):
@@ -238,18 +238,18 @@ class Writes(_Table):
 
     enabled: bool = False
     """May entries be posted at all? The flow has a switch of its own; both must be on."""
-    swagger_sha256: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    swagger: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
     """SHA-256 of the Swagger file with which the keys below were tried; `doctor` shows the present one. Where set, a changed file
     stops all writing. Default: not compared."""
-    number_key: str = ""
+    number: str = ""
     """Key under which the Akte's number is sent along. Default: not sent, the address names the Akte."""
-    text_key: str = "text"
+    text: str = "text"
     """Key of the text."""
-    kind_key: str = "art"
+    kind: str = "art"
     """Key of the kind."""
-    date_key: str = "dat"
+    date: str = "dat"
     """Key of the date, sent as local time of `dates.zone`, `2026-11-21T14:05:00`."""
-    file_key: str = "datei"
+    file: str = "datei"
     """Key of the file."""
     file_value: str = "{path}"
     """The file's value: `{path}` with `\\` between its parts, and the placeholders of `files.rules`."""

@@ -134,10 +134,10 @@ class AdvowareJournal:
         writes, remote = self._config.writes, self._server.remote
         if not writes.enabled:
             raise Rejected("makes no History entries: writes.enabled is off", remote=remote)
-        if writes.swagger_sha256 and (present := await self.swagger()) != writes.swagger_sha256:
+        if writes.swagger and (present := await self.swagger()) != writes.swagger:
             raise Rejected(
                 f"makes no History entries: the Swagger file has changed ({present}). Try an entry by hand, then set "
-                "writes.swagger_sha256",
+                "writes.swagger",
                 remote=remote,
             )
 
@@ -156,11 +156,11 @@ class AdvowareJournal:
             raise Rejected(f"{marker!r} cannot mark an entry", remote=self._server.remote)
         mark = f"[docsyncd:{marker}]" if writes.marker == "text" else ""
         values = {
-            writes.number_key: akte.number,
-            writes.text_key: " ".join(part for part in (entry.text, mark) if part),
-            writes.kind_key: entry.kind,
-            writes.date_key: None if entry.date is None else local(entry.date, dates),
-            writes.file_key: self._file_value(akte, entry),
+            writes.number: akte.number,
+            writes.text: " ".join(part for part in (entry.text, mark) if part),
+            writes.kind: entry.kind,
+            writes.date: None if entry.date is None else local(entry.date, dates),
+            writes.file: self._file_value(akte, entry),
         }
         return {**writes.constants, **{key: value for key, value in values.items() if key and value is not None}}
 

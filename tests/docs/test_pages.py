@@ -92,7 +92,7 @@ def _leaves(path: str, table: Mapping[str, Any]) -> Iterator[str]:
     """The dotted keys of a piece of TOML; the names of a profile are its own business."""
     for name, value in table.items():
         key = f"{path}.{name}".lstrip(".")
-        if isinstance(value, dict) and name not in ("names", "api_key", "management_key"):
+        if isinstance(value, dict) and name not in ("names", "api_key", "management_key", "password"):
             yield from _leaves(key, value)
         else:
             yield key

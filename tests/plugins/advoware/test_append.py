@@ -40,7 +40,7 @@ def stored(advoware: Emulated) -> int:
 
 async def test_what_is_posted_is_what_the_configuration_says() -> None:
     async with emulated(
-        writes={"number_key": "Akte", "constants": {"art": "X", "benutzer": "SYNC"}, "text_key": "TEXT", "kind_key": ""}
+        writes={"number": "Akte", "constants": {"art": "X", "benutzer": "SYNC"}, "text": "TEXT", "kind": ""}
     ) as advoware:
         advoware.world.add_call(NUMBER, "Anruf")
         added = await advoware.journal.append(NUMBER, ENTRY, marker="op-1")
@@ -59,12 +59,12 @@ async def test_nothing_is_written_as_installed() -> None:
 
 
 async def test_a_changed_swagger_file_stops_all_writing() -> None:
-    async with emulated(writes={"swagger_sha256": "0" * 64}) as advoware:
+    async with emulated(writes={"swagger": "0" * 64}) as advoware:
         with pytest.raises(Rejected, match="Swagger file has changed"):
             await advoware.journal.append(NUMBER, ENTRY, marker="op-1")
         digest = await advoware.journal.swagger()
         assert stored(advoware) == 0
-    async with emulated(writes={"swagger_sha256": digest}) as advoware:
+    async with emulated(writes={"swagger": digest}) as advoware:
         await advoware.journal.append(NUMBER, ENTRY, marker="op-1")
         await advoware.journal.append(NUMBER, ENTRY, marker="op-2")
         assert (stored(advoware), advoware.asked("/swagger")) == (2, 1)

@@ -104,12 +104,12 @@ async def test_a_swagger_file_that_is_not_reachable_matters_only_to_who_compares
     quiet = Behaviour(has_swagger=False)
     async with emulated(quiet) as advoware:
         assert (await severities(advoware))["Swagger file"] is Severity.OK
-    async with emulated(quiet, writes={"swagger_sha256": "0" * 64}) as advoware:
+    async with emulated(quiet, writes={"swagger": "0" * 64}) as advoware:
         assert (await severities(advoware))["Swagger file"] is Severity.WARNING
 
 
 async def test_another_version_is_named_and_so_are_paths_that_it_does_not_have() -> None:
-    async with emulated(writes={"swagger_sha256": "0" * 64}) as advoware:
+    async with emulated(writes={"swagger": "0" * 64}) as advoware:
         assert "has changed" in (await findings(advoware))["Swagger file"].message
     async with emulated(paths={"history": "/api/v1/Akten/{id}/Historie"}) as advoware:
         assert "nothing at paths.history" in (await findings(advoware))["Swagger file"].message

@@ -79,7 +79,7 @@ def test_a_wrong_key_is_named_with_its_table(tmp_path: Path) -> None:
         {"fields": {"number": []}},
         {"fields": {"required": ["nummer"]}},
         {"paths": {"akte": "Akten/{id}"}},
-        {"writes": {"swagger_sha256": "abc"}},
+        {"writes": {"swagger": "abc"}},
         {"archived": {"operator": "greater"}},
         {"api_key": "in the clear"},
         {"user": ""},
