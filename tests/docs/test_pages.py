@@ -61,7 +61,7 @@ def keys() -> set[str]:
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
             found |= set(_keys(name, field.annotation))
     for connector in registry.load().connectors.values():
-        found |= set(_keys(f"connectors.{connector.name}", connector.config))
+        found |= {f"connectors.{connector.name}.type", *_keys(f"connectors.{connector.name}", connector.config)}
     return found
 
 
