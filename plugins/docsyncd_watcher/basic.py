@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final, Literal
 
 import anyio
+import anyio.to_thread
 import structlog
 import tenacity
 from blake3 import blake3
@@ -55,7 +57,8 @@ class BasicLevel:
         reply = await self._lines.ask("GET", names.listing_path(case_file), accept={404})
         if reply.status == 404:
             raise Rejected(f"knows no case file {case_file}", remote=self._lines.remote)
-        listing = wire.basic_scan(reply, case_file, keys=config.keys, zone=config.zone, remote=self._lines.remote)
+        scan = partial(wire.basic_scan, reply, case_file, keys=config.keys, zone=config.zone, remote=self._lines.remote)
+        listing = await anyio.to_thread.run_sync(scan)  # a quarter of a second for 10,000 files
         if not listing.unknown <= self._told:
             self._told |= listing.unknown
             log.info("watcher.unknown_keys", remote=self._lines.remote, keys=sorted(listing.unknown))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
+import anyio.to_thread
 import structlog
 from blake3 import blake3
 
@@ -52,7 +54,8 @@ class ExtendedLevel:
 
     async def scan(self, case_file: CaseFileNumber) -> Scan:
         reply = await self._lines.ask("GET", names.listing_path(case_file))
-        return wire.extended_scan(reply, case_file, instance=self.instance, remote=self._lines.remote)
+        scan = partial(wire.extended_scan, reply, case_file, instance=self.instance, remote=self._lines.remote)
+        return await anyio.to_thread.run_sync(scan)  # a quarter of a second for 10,000 files
 
     @asynccontextmanager
     async def read(self, case_file: CaseFileNumber, file: FileState) -> AsyncIterator[Download]:

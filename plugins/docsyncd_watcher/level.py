@@ -60,7 +60,7 @@ class Discovery:
         if level is not self._level:
             name, guard = described(level)
             log = structlog.get_logger(__name__)
-            log.info("watcher.level", remote=self._lines.remote, level=name, guard=guard)
+            log.info("watcher.level", remote=self._lines.remote, protocol=name, guard=guard)
         self._level = level
         return level
 

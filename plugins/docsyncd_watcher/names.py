@@ -9,6 +9,8 @@ from docsyncd.api import CaseFileNumber, Rejected, RelativePath
 SUBFOLDER = "subfolder-not-writable"
 OUTSIDE = "path-outside-case-file"
 
+_STEPS = frozenset({"", ".", ".."})
+
 
 def encoded(text: str) -> str:
     """Percent-encoded UTF-8, every character that is not a letter, a digit or one of `_.-~`; lone surrogates like any other
@@ -23,7 +25,7 @@ def relative(path: str) -> RelativePath:
 
 def leaves_the_case_file(path: str) -> bool:
     """Absolute, with a drive, through `..`, or with an empty part: whoever follows it may end up anywhere."""
-    return any(part in ("", ".", "..") for part in path.split("/")) or path[1:2] == ":"
+    return not _STEPS.isdisjoint(path.split("/")) or path[1:2] == ":"
 
 
 def has_folder(path: str) -> bool:
@@ -32,7 +34,11 @@ def has_folder(path: str) -> bool:
 
 def is_text(path: str) -> bool:
     """Without lone surrogates: NTFS allows them, no database and no JSON elsewhere does."""
-    return not any("\ud800" <= unit <= "\udfff" for unit in path)
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def listing_path(case_file: CaseFileNumber) -> str:

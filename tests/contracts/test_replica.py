@@ -8,6 +8,7 @@ from typing import Final
 
 import pytest
 
+from docsyncd import registry
 from docsyncd.testing.contracts.replica import ReplicaContract, ReplicaWorld
 from docsyncd_watcher.emulator import Behaviour
 from tests.plugins.watcher.connected import Connected, connected
@@ -52,6 +53,11 @@ WORLDS: Final[dict[str, dict[str, Callable[[], AbstractAsyncContextManager[Repli
 """By connector: its emulator in one or several moods."""
 
 MOODS = [pytest.param(make, id=f"{name}: {mood}") for name, moods in WORLDS.items() for mood, make in moods.items()]
+
+
+def test_every_installed_replica_has_a_world() -> None:
+    connectors = registry.load().connectors.values()
+    assert {connector.name for connector in connectors if "replica" in connector.offers} == WORLDS.keys()
 
 
 class TestReplica(ReplicaContract):

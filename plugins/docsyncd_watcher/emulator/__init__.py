@@ -86,13 +86,15 @@ class WatcherEmulator:
         self.clock = clock or SystemClock()
         self._world: World | None = None
         self.disk: Disk
+        instance = uuid.uuid4()
         if root is None:
             self.disk = self._world = World(self.clock)
         else:
             self.disk = Folder(root)
+            instance = uuid.uuid5(uuid.NAMESPACE_URL, self.disk.root.as_uri())
         self.faults = Faults()
         self.requests = RequestLog()
-        self.host = WatcherHost(self.disk, self.behaviour, self.clock, instance=f"watcher-{uuid.uuid4().hex[:12]}")
+        self.host = WatcherHost(self.disk, self.behaviour, self.clock, instance=f"watcher-{instance.hex[:12]}")
         app = web.Application(client_max_size=MAX_BODY, middlewares=[self._door])
         app.add_routes(self.host.routes())
         self._applications = {"url": instrument(app, self.faults, self.requests)}
@@ -125,6 +127,8 @@ class WatcherEmulator:
             scheme, _, token = request.headers.get("Authorization", "").partition(" ")
             if scheme != "Bearer" or token != TOKEN:
                 raise Refused("unauthorized", "the bearer token is missing or wrong")
+            if self.behaviour.busy and self.behaviour.level == "extended" and request.path != "/capabilities":
+                raise Refused("busy", "a backup is running")
             return await handler(request)
         except Refused as refused:
             return answers.refusal(refused, self.behaviour)

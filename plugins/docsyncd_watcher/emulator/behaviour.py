@@ -35,5 +35,7 @@ class Behaviour:
     """Downloads of level basic come chunked, without a Content-Length."""
     unconditional: Literal["refuse", "allow"] = "refuse"
     """What an extended watcher does with a PUT without a precondition: 428, or serve the earlier implementation."""
+    busy: bool = False
+    """An extended watcher that has no time: every question but the one for its health is answered with 409."""
     list_at_most: int | None = None
     """A listing with fewer files than there are. Extended: it says that it is incomplete. Basic: nobody can tell."""

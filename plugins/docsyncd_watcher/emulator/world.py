@@ -42,8 +42,8 @@ class World:
     * `go_offline()`, `come_back()`: the volume is away
     * `reuse_file_ids(True)`: a deleted file's whole id names the next new one
 
-    Eyes: `case_files()`, `names(case file)`, `content(…)`, `blake3(…)`, `seen(…)`, `contents(case file)`, `journal`, `records()`,
-    `quarantine` (reference → bytes), `writes` (how many PUTs took effect).
+    Eyes: `case_files()`, `names(case file)`, `content(…)`, `blake3(…)`, `seen(…)`, `streams(…)`, `contents(case file)`, `journal`,
+    `records()`, `quarantine` (reference → bytes), `writes` (how many PUTs took effect).
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -271,6 +271,10 @@ class World:
 
     def blake3(self, case_file: str, path: str) -> str:
         return self._node(case_file, path).blake3
+
+    def streams(self, case_file: str, path: str) -> set[str]:
+        """Named streams besides the content."""
+        return set(self._node(case_file, path).streams)
 
     def seen(self, case_file: str, path: str) -> Seen:
         """The file as a listing shows it; `KeyError` if there is none."""

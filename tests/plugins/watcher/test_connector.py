@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from docsyncd import registry
-from docsyncd.api import CredentialsRefused, Finding, ProtocolViolation, Severity
+from docsyncd.api import CredentialsRefused, Finding, ProtocolViolation, RequestFailed, Severity
 from docsyncd.config import bind, read_settings
 from docsyncd.testing.emulation import Fault, on
 from docsyncd.testing.host import HandClock
@@ -88,7 +88,7 @@ async def test_the_level_is_found_out_and_logged_once(behaviour: Behaviour, leve
         with capture_logs() as logs:
             await at.scan()
             await at.scan()
-        found = [(log["level"], log["guard"]) for log in logs if log["event"] == "watcher.level"]
+        found = [(log["protocol"], log["guard"]) for log in logs if log["event"] == "watcher.level"]
         assert found == [(level, guard)]
         assert at.emulator.requests.verbs().count("GET /capabilities") == 1
 
@@ -186,3 +186,16 @@ async def test_the_breaker_closes_again_when_a_basic_watcher_comes_back() -> Non
         await at.scan()
         for transport in at.ports.transports:
             await transport.health()
+
+
+async def test_403_for_everything_is_a_refused_token_and_for_one_file_only_that_file_s_trouble() -> None:
+    async with connected(basic()) as at:
+        at.world.save(AKTE, "Klage.docx", b"x")
+        await at.scan()
+        at.emulator.faults.add(Fault(match=on("GET", "/akte-details"), status=403))
+        with pytest.raises(RequestFailed, match="403"):
+            await at.scan()
+        await at.scan()
+        at.emulator.faults.add(Fault(match=on("*"), status=403, times=None))
+        with pytest.raises(CredentialsRefused):
+            await at.scan()

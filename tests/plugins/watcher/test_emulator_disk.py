@@ -254,6 +254,7 @@ def test_what_the_acl_denies_is_listed_all_the_same(world: World) -> None:
 
 def test_replacing_keeps_the_name_takes_a_new_id_and_fills_the_quarantine(world: World) -> None:
     before = world.save(AKTE, "Klage.docx", b"alt")
+    world.mark_downloaded(AKTE, "Klage.docx")
     spooled = world.spool()
     spooled.write_bytes(b"neu")
     digest, size = world.volume.keep(b"neu")
@@ -263,6 +264,7 @@ def test_replacing_keeps_the_name_takes_a_new_id_and_fills_the_quarantine(world:
     assert reference is not None
     assert world.quarantine[reference].read_bytes() == b"alt"
     assert world.contents(AKTE) == {"Klage.docx": b"neu"}
+    assert world.streams(AKTE, "Klage.docx") == {"Zone.Identifier"}
 
 
 def test_a_file_that_moves_to_another_case_file_keeps_its_id(world: World) -> None:

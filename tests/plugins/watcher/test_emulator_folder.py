@@ -58,8 +58,11 @@ def test_a_usn_moves_with_each_difference_that_is_noticed(root: Path) -> None:
     assert usn() > first
 
 
-def test_the_journal_is_another_one_after_a_restart(root: Path) -> None:
-    assert Folder(root).journal.id != Folder(root).journal.id
+def test_after_a_restart_it_is_the_same_watcher_with_another_journal(root: Path) -> None:
+    one, other = WatcherEmulator(root=root), WatcherEmulator(root=root)
+    assert one.host.instance == other.host.instance
+    assert one.disk.serial == other.disk.serial
+    assert one.disk.journal.id != other.disk.journal.id
 
 
 def test_nothing_leads_out_of_the_folder(root: Path) -> None:

@@ -208,6 +208,11 @@ async def test_the_reasons_of_a_refusal_are_told_apart() -> None:
             answer = await at.get(name)
             assert (answer.status, answer.json["error"]["code"], answer.headers["X-Error-Code"]) == (status, name, name)
         assert (await at.put("CON.txt", b"x", X_Fence="1", If_None_Match="*")).json["error"]["code"] == "bad-name"
+        at.emulator.behaviour.busy = True
+        busy = await at.get("locked")
+        assert (busy.status, busy.json["error"]["code"], busy.headers["Retry-After"]) == (409, "busy", "30")
+        assert (await at.ask("GET", "/capabilities")).status == 200
+        at.emulator.behaviour.busy = False
         world.go_offline()
         gone = await at.get("locked")
         assert (gone.status, gone.json["error"]["code"]) == (503, "unavailable")

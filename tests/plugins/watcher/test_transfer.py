@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tracemalloc
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +30,7 @@ from docsyncd.api import (
 from docsyncd.hashing import digest_file
 from docsyncd.testing.emulation import Fault, on
 from docsyncd_watcher.emulator import Behaviour
+from docsyncd_watcher.emulator.names import refusal, upcase
 from tests.plugins.watcher.connected import AKTE, NAME, Connected, basic, connected, hash_of
 
 PUT = on("PUT", "/files/")
@@ -178,6 +180,27 @@ async def test_memory_stays_flat_while_a_large_file_moves(behaviour: Behaviour, 
         tracemalloc.stop()
         assert arrived == size
         assert peak < 16 * 1024 * 1024
+
+
+HOSTILE = "aZ0 _-.~%25+&=#?;,!'()[]{}@$^`äÖßẞıİſﬁ\u0308\u200b\u202e\ufeff日😀\u0085\u2028"
+
+
+async def test_any_name_that_ntfs_takes_arrives_in_both_directions(behaviour: Behaviour) -> None:
+    dice = random.Random(20261121)
+    made = {"".join(dice.choices(HOSTILE, k=dice.randint(1, 12))) + "x" for _ in range(60)}
+    names = {name for name in made if refusal(name) is None}
+    assert len(names) > 40
+    async with connected(behaviour) as at:
+        at.world.open_case_file(AKTE)
+        taken: set[str] = set()
+        for name in sorted(names):
+            if upcase(name) not in taken:
+                taken.add(upcase(name))
+                await at.write(name.encode(), ABSENT, path=name)
+        files = (await at.scan()).files
+        assert {upcase(file.path) for file in files} == taken
+        for file in files:
+            assert await at.read(file) == file.path.encode()
 
 
 # -- level basic: guard=checked
