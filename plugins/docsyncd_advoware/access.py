@@ -17,8 +17,9 @@ import anyio
 
 from docsyncd.api import Clock, CredentialsRefused, Grant, RemoteError, Reply, Transport, Unavailable
 from docsyncd_advoware import signing
-from docsyncd_advoware.config import AdvowareConfig, ErrorRule, Meaning
+from docsyncd_advoware.config import AdvowareConfig
 from docsyncd_advoware.discovery import Directory
+from docsyncd_advoware.error_table import ErrorRule, Meaning
 from docsyncd_advoware.refusals import explain, failure, meaning
 from docsyncd_advoware.server_clock import ServerClock
 from docsyncd_advoware.wire import Row, text, whole

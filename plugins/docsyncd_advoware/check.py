@@ -18,7 +18,8 @@ from docsyncd.api import (
 from docsyncd_advoware.access import Entrance
 from docsyncd_advoware.akten import is_archived
 from docsyncd_advoware.config import AdvowareConfig
-from docsyncd_advoware.journal import AdvowareJournal, HistoryEntry
+from docsyncd_advoware.entry import HistoryEntry
+from docsyncd_advoware.journal import AdvowareJournal
 from docsyncd_advoware.server import Server
 from docsyncd_advoware.server_clock import ServerClock
 from docsyncd_advoware.wire import MISSING

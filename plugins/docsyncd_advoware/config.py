@@ -7,23 +7,15 @@ with the likeliest value as its default (reference: advoware-windows-sync.md, 1.
 from __future__ import annotations
 
 import datetime
-import re
 import zoneinfo
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from docsyncd.api import Secret
-
-
-def _compiled(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from error
-    return pattern
+from docsyncd_advoware.error_table import ERRORS, ErrorRule
+from docsyncd_advoware.table import Table
 
 
 def _day(text: str) -> str:
@@ -41,17 +33,12 @@ def _zone(name: str) -> str:
 Seconds = Annotated[float, Field(gt=0)]
 Address = Annotated[str, BeforeValidator(lambda value: value.rstrip("/")), Field(pattern=r"^https?://[^\s/]+\S*$")]
 PathTemplate = Annotated[str, Field(pattern=r"^/\S*$")]
-Pattern = Annotated[str, AfterValidator(_compiled)]
 Day = Annotated[str, AfterValidator(_day)]
 Keys = Annotated[tuple[str, ...], Field(min_length=1)]
 Value = str | bool | int
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Discovery(_Table):
+class Discovery(Table):
     """Where the firm's Advoware is: the vendor's configurator says it."""
 
     configurator_url: Address = "https://www2.advo-net.net/AdvonetConfigurator/api/Url"
@@ -68,7 +55,7 @@ class Discovery(_Table):
     """Certificates (PEM) to trust instead of the system's, for a connector on the firm's own server. Default: the system's."""
 
 
-class Auth(_Table):
+class Auth(Table):
     """How a token is asked for. The vendor documents the request; tolerances and lifetimes are not."""
 
     role: int = 2
@@ -89,7 +76,7 @@ class Auth(_Table):
     """Sign with the server's time, as its Date header tells it, instead of this host's."""
 
 
-class Paths(_Table):
+class Paths(Table):
     """Where resources are; both `/api/v1` and `/api/v1/advonet` occur in public code. `{id}` is Advoware's id of the Akte."""
 
     akte: PathTemplate = "/api/v1/advonet/Akten/{id}"
@@ -108,12 +95,12 @@ class Paths(_Table):
     """The machine-readable description; usually reachable on the firm's own server only."""
 
 
-class AkteFields(_Table):
+class AkteFields(Table):
     """How an Akte is found, and what its keys are called. Upper and lower case are alike in all keys."""
 
     find: Literal["search", "id"] = "search"
     """`search` asks `paths.search` for the number; `id`: Advoware's id is the Aktennummer itself."""
-    ids: dict[str, str] = {}
+    ids: dict[str, str] = Field(default_factory=dict)
     """Advoware's ids by Aktennummer, for what neither finds, such as `{ "4711" = "90210" }`. Default: none."""
     id: Keys = ("id", "akteId")
     """Keys of the id."""
@@ -125,7 +112,7 @@ class AkteFields(_Table):
     """Seconds in which the id that was found for a number is used for its History without asking again."""
 
 
-class Archive(_Table):
+class Archive(Table):
     """When an Akte counts as filed away. A filing number survives re-activation, so its presence may prove nothing."""
 
     field: Keys = ("ablage",)
@@ -138,7 +125,7 @@ class Archive(_Table):
     """What JSON's null means. Default: unknown, until one archived, one active and one re-activated Akte have been looked at."""
 
 
-class Fields(_Table):
+class Fields(Table):
     """What the keys of a History entry are called. Upper and lower case are alike."""
 
     envelope: str = ""
@@ -161,7 +148,7 @@ class Fields(_Table):
     """What every entry must have a key for, be it null. One without: the History is not understood, and is not read as empty."""
 
 
-class FileRule(_Table):
+class FileRule(Table):
     """One root under which the firm keeps its Akten."""
 
     root: Annotated[str, Field(min_length=1)]
@@ -169,7 +156,7 @@ class FileRule(_Table):
     `{id}`, `{reference}` and any other key of the Akte stand for its values, `*` for any one folder."""
 
 
-class Files(_Table):
+class Files(Table):
     """How the file of an entry becomes a path below the Akte's folder. What no rule fits is reported and never guessed."""
 
     rules: tuple[FileRule, ...] = ()
@@ -180,7 +167,7 @@ class Files(_Table):
     """Take a name such as `KLAGES~1.DOC` as it stands. Default off: it is probably the 8.3 alias of another name."""
 
 
-class Dates(_Table):
+class Dates(Table):
     """Dates come without zone and with or without fraction. They never decide which content wins."""
 
     zone: Annotated[str, AfterValidator(_zone)] = "Europe/Berlin"
@@ -191,49 +178,7 @@ class Dates(_Table):
     """Days that mean "no date"."""
 
 
-class Meaning(StrEnum):
-    """What an error answer stands for."""
-
-    CREDENTIALS = "credentials"
-    NOT_LICENSED = "not_licensed"
-    FIRM_OFFLINE = "firm_offline"
-    NOT_FOUND = "not_found"
-    VALIDATION = "validation"
-    TRANSIENT = "transient"
-    UNKNOWN = "unknown"
-
-
-class ErrorRule(_Table):
-    """One line of the table of errors: both conditions must hold."""
-
-    status: int | None = Field(default=None, ge=100, le=599)
-    """The answer's status. Default: any."""
-    pattern: Pattern = ""
-    """Regular expression that the body contains, upper and lower case alike. Default: any."""
-    means: Meaning
-    """`credentials` and `not_licensed` stop the connection until a person acts, `firm_offline` until Advoware is back,
-    `not_found` and `validation` park the Akte, `transient` and `unknown` are tried again."""
-
-
-ERRORS = (
-    ErrorRule(pattern="ist nicht angemeldet", means=Meaning.FIRM_OFFLINE),
-    ErrorRule(pattern="ist nicht registriert", means=Meaning.NOT_LICENSED),
-    ErrorRule(pattern="freigeschaltet", means=Meaning.NOT_LICENSED),
-    ErrorRule(pattern="falscher name oder falsches kennwort", means=Meaning.CREDENTIALS),
-    ErrorRule(pattern="benutzer / kennwort ung", means=Meaning.CREDENTIALS),
-    ErrorRule(status=401, means=Meaning.CREDENTIALS),
-    ErrorRule(status=403, means=Meaning.VALIDATION),
-    ErrorRule(status=404, means=Meaning.NOT_FOUND),
-    ErrorRule(status=405, means=Meaning.VALIDATION),
-    ErrorRule(status=400, means=Meaning.VALIDATION),
-    ErrorRule(status=409, means=Meaning.VALIDATION),
-    ErrorRule(status=422, means=Meaning.VALIDATION),
-    *(ErrorRule(status=status, means=Meaning.TRANSIENT) for status in (408, 425, 429, 500, 502, 503, 504)),
-)
-"""docsyncd's own lines. The German texts are those by which the vendor's own client knows its errors."""
-
-
-class Writes(_Table):
+class Writes(Table):
     """How an entry is made. Nothing about it is public: it is off until somebody has tried it with the firm's own Swagger page."""
 
     enabled: bool = False
@@ -253,7 +198,7 @@ class Writes(_Table):
     """Key of the file."""
     file_value: str = "{path}"
     """The file's value: `{path}` with `\\` between its parts, and the placeholders of `files.rules`."""
-    constants: dict[str, Value] = {}
+    constants: dict[str, Value] = Field(default_factory=dict)
     """Further keys and values that each new entry gets. Default: none."""
     settles: Annotated[float, Field(ge=0)] = 60.0
     """Seconds after a lost answer before the entry's absence is believed and it is posted again."""
@@ -261,7 +206,7 @@ class Writes(_Table):
     """By what our own entry is known again: a mark at the end of its text, or its file alone (`text` survives a rename)."""
 
 
-class AdvowareConfig(_Table):
+class AdvowareConfig(Table):
     """One firm's Advoware, by the vendor's REST API."""
 
     app_id: str = Field(min_length=1)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import anyio
@@ -19,35 +17,16 @@ from docsyncd.api import (
     OutcomeUnknown,
     ProtocolViolation,
     Rejected,
-    SafetyHalt,
 )
-from docsyncd_advoware.akten import WRONG_CASE, Akte, Akten, is_archived, refers_elsewhere
+from docsyncd_advoware.akten import Akte, Akten, is_archived
 from docsyncd_advoware.config import AdvowareConfig
-from docsyncd_advoware.dates import local, moment
+from docsyncd_advoware.dates import local
+from docsyncd_advoware.entry import HistoryEntry, marked, read_entry
 from docsyncd_advoware.files import Unmapped, relative_path, written_value
 from docsyncd_advoware.server import Server
-from docsyncd_advoware.wire import MISSING, Row, text, whole
 
 SWAGGER_KEPT: Final = 3600.0
 """Seconds that the Swagger file's hash is believed; releases of Advoware are rarer than that."""
-
-_MARK = re.compile(r" ?\[docsyncd:(?P<marker>[^\]]*)\]$")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryEntry(JournalEntry):
-    """An entry with all that Advoware said of it.
-
-    :param file: the value of the file, as it came.
-    :param unmapped: why `path` is None although there is a file value.
-    :param marker: the operation of ours that made it.
-    :param extra: keys that the configuration does not name, word for word.
-    """
-
-    file: str | None = None
-    unmapped: str | None = None
-    marker: str | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 class AdvowareJournal:
@@ -89,7 +68,10 @@ class AdvowareJournal:
 
     async def _read(self, case_file: CaseFileNumber, akte: Akte) -> Sequence[HistoryEntry]:
         reply = await self._server.ask("GET", self._config.paths.history, id=akte.id)
-        found = [self._entry(row, akte) for row in self._server.rows(reply, self._config.fields.envelope)]
+        found = [
+            read_entry(row, akte, self._config, remote=self._server.remote)
+            for row in self._server.rows(reply, self._config.fields.envelope)
+        ]
         for entry in found:
             if entry.unmapped is not None and entry.unmapped not in self._told:
                 self._told.add(entry.unmapped)
@@ -97,37 +79,6 @@ class AdvowareJournal:
                     "journal.unmapped", connector=self._server.remote, case_file=case_file, reason=entry.unmapped
                 )
         return found
-
-    def _entry(self, row: Row, akte: Akte) -> HistoryEntry:
-        keys, dates = self._config.fields, self._config.dates
-        missing = [name for name in keys.required if row.first(getattr(keys, name)) is MISSING]
-        if missing:
-            raise ProtocolViolation(
-                f"an entry of the History has no {missing[0]} (keys: {', '.join(row)}); see fields.{missing[0]}",
-                remote=self._server.remote,
-            )
-        if refers_elsewhere(akte, row.first(keys.akte)):
-            raise SafetyHalt(f"the History of case file {akte.number} holds an entry of another", valve=WRONG_CASE)
-        words, value = text(row.first(keys.text)), text(row.first(keys.file))
-        mark = _MARK.search(words or "")
-        path, unmapped = None, None
-        if value is not None:
-            try:
-                path = relative_path(value, akte.placeholders(), self._config.files)
-            except Unmapped as reason:
-                unmapped = str(reason)
-        known = (keys.number, keys.akte, keys.date, keys.time, keys.text, keys.kind, keys.file)
-        return HistoryEntry(
-            number=whole(row.first(keys.number)),
-            path=path,
-            kind=text(row.first(keys.kind)),
-            text=_MARK.sub("", words or "") or None,
-            date=moment(row.first(keys.date), row.first(keys.time), dates),
-            file=value,
-            unmapped=unmapped,
-            marker=mark["marker"] if mark else None,
-            extra=row.without([key for aliases in known for key in aliases]),
-        )
 
     async def _require_allowed(self) -> None:
         """`Rejected` unless the configuration allows entries to be made, and for this version of Advoware."""
@@ -154,10 +105,9 @@ class AdvowareJournal:
         writes, dates = self._config.writes, self._config.dates
         if not marker or "]" in marker:
             raise Rejected(f"{marker!r} cannot mark an entry", remote=self._server.remote)
-        mark = f"[docsyncd:{marker}]" if writes.marker == "text" else ""
         values = {
             writes.number: akte.number,
-            writes.text: " ".join(part for part in (entry.text, mark) if part),
+            writes.text: marked(entry.text, marker) if writes.marker == "text" else entry.text,
             writes.kind: entry.kind,
             writes.date: None if entry.date is None else local(entry.date, dates),
             writes.file: self._file_value(akte, entry),

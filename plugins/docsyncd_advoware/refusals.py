@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from docsyncd.api import CredentialsRefused, Rejected, RemoteError, Reply, RequestFailed, Unavailable
-from docsyncd_advoware.config import ErrorRule, Meaning
+from docsyncd_advoware.error_table import ErrorRule, Meaning
 
 _TEXTS = ("message", "error", "error_description", "detail", "title", "meldung", "fehler")
 

@@ -55,9 +55,9 @@ def whole(value: Any) -> int | None:
 
 
 def text(value: Any) -> str | None:
-    """A value as text; nothing, objects and lists are unknown."""
+    """A value as text, 4711.0 as `4711`; nothing, objects and lists are unknown."""
     if isinstance(value, str):
         return value.strip() or None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return str(value)
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from docsyncd.api import CredentialsRefused, Rejected, Reply, RequestFailed, Unavailable
-from docsyncd_advoware.config import ERRORS, ErrorRule, Meaning
+from docsyncd_advoware.error_table import ERRORS, ErrorRule, Meaning
 from docsyncd_advoware.refusals import classifier, explain, meaning
 
 

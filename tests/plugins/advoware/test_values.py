@@ -43,8 +43,8 @@ def test_a_number_is_one_whatever_its_type_and_0_is_unknown(value: Any, number: 
 
 
 def test_text_is_trimmed_and_objects_are_no_text() -> None:
-    assert [text(value) for value in (" a ", "", 4711, None, True, {"a": 1}, MISSING)] == [
-        *("a", None, "4711", None, None, None, None)
+    assert [text(value) for value in (" a ", "", 4711, 4711.0, None, True, {"a": 1}, MISSING)] == [
+        *("a", None, "4711", "4711", None, None, None, None)
     ]
 
 
