@@ -1,4 +1,4 @@
-"""What the demonstration needs of two emulators beyond their remote's own API: people who act, and eyes to judge by.
+"""What the demonstration needs of the emulators beyond their remote's own API: people who act, and eyes to judge by.
 
 The demonstration judges convergence from here alone, never from what the daemon says.
 """
@@ -91,3 +91,29 @@ class IndexStage(Protocol):
 
     def loose_files(self) -> int:
         """Files that no collection holds."""
+
+
+@runtime_checkable
+class ReplicaStage(Protocol):
+    """Played by the emulator of the other side of a case file while it is served: the file server and its people."""
+
+    def stage_settings(self, urls: Mapping[str, str], secrets: Path) -> Mapping[str, Any]:
+        """The TOML table; secrets are written below `secrets`."""
+
+    def open_case_file(self, number: str) -> None:
+        """An empty folder."""
+
+    def save(self, number: str, path: str, content: bytes) -> None:
+        """As a person does in Word: a new document, or a new version of what stands there."""
+
+    def rename(self, number: str, path: str, to: str) -> None:
+        """As a person does in Explorer."""
+
+    def delete(self, number: str, path: str) -> None:
+        """As a person does in Explorer."""
+
+    def contents(self, number: str) -> Mapping[str, bytes]:
+        """Every file's bytes by its path."""
+
+    def replaced(self) -> Sequence[bytes]:
+        """What was overwritten by docsyncd, as the file server kept it."""

@@ -7,7 +7,7 @@ from typing import Final
 import anyio
 import structlog
 
-from docsyncd.api import Clock, ProtocolViolation
+from docsyncd.api import Clock, ProtocolViolation, RequestFailed
 from docsyncd_watcher import basic, extended, wire
 from docsyncd_watcher.basic import BasicLevel
 from docsyncd_watcher.extended import ExtendedLevel
@@ -21,7 +21,10 @@ Level = BasicLevel | ExtendedLevel
 
 
 class Discovery:
-    """Remembers the answer. Raises what the transport raises while the watcher is away; nothing is assumed of it then."""
+    """Remembers the answer. Raises what the transport raises while the watcher is away; nothing is assumed of it then.
+
+    An upgrade is taken up, a downgrade is not: one strange answer must not turn enforced preconditions into checked ones.
+    """
 
     def __init__(self, lines: Lines, clock: Clock) -> None:
         self._lines = lines
@@ -49,6 +52,12 @@ class Discovery:
                 'level = "extended" is configured, and this watcher does not speak it', remote=self._lines.remote
             )
         known = self._level.instance if isinstance(self._level, ExtendedLevel) else None
+        if found is None and known is not None:
+            raise RequestFailed(
+                "spoke level extended and does not any more: a proxy in between, or another watcher? "
+                "If it is meant, reload docsyncd",
+                remote=self._lines.remote,
+            )
         if found is None:
             self._keep(self._basic)
         elif found.instance != known:

@@ -59,6 +59,7 @@ from docsyncd_watcher.emulator.disk import Disk, Journal, Refused, Seen
 from docsyncd_watcher.emulator.folder import Folder
 from docsyncd_watcher.emulator.host import WatcherHost
 from docsyncd_watcher.emulator.ntfs import Snapshot
+from docsyncd_watcher.emulator.stage import People
 from docsyncd_watcher.emulator.world import NOISE, World
 
 TOKEN = "watcher-emulated-token"  # noqa: S105 - a throw-away key of the emulator
@@ -105,6 +106,11 @@ class WatcherEmulator:
         if self._world is None:
             raise LookupError("a watcher over a real folder has no world: use the folder")
         return self._world
+
+    @property
+    def stage(self) -> People:
+        """The file server's people, for the demonstration (`docsyncd.testing.stage.ReplicaStage`)."""
+        return People(self.world, TOKEN)
 
     @property
     def applications(self) -> Mapping[str, web.Application]:

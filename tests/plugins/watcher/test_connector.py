@@ -15,7 +15,9 @@ from docsyncd.api import CredentialsRefused, Finding, ProtocolViolation, Request
 from docsyncd.config import bind, read_settings
 from docsyncd.testing.emulation import Fault, on
 from docsyncd.testing.host import HandClock
+from docsyncd.testing.stage import ReplicaStage
 from docsyncd_watcher.config import WatcherConfig
+from docsyncd_watcher.emulator import TOKEN as TOKEN_VALUE
 from docsyncd_watcher.emulator import Behaviour, WatcherEmulator
 from tests.plugins.watcher.connected import AKTE, Connected, basic, connected
 
@@ -132,6 +134,18 @@ async def test_a_watcher_that_learns_the_better_protocol_is_noticed() -> None:
         assert (await at.scan()).volume is not None
 
 
+async def test_a_watcher_that_forgets_the_better_protocol_is_not_worked_with() -> None:
+    clock = HandClock()
+    async with connected(clock=clock) as at:
+        await at.scan()
+        at.emulator.behaviour.level = "basic"
+        clock.pass_by(901)
+        with pytest.raises(RequestFailed, match="does not any more"):
+            await at.scan()
+        at.emulator.behaviour.level = "extended"
+        assert (await at.scan()).volume is not None
+
+
 async def test_a_watcher_says_who_it_is_or_is_its_address() -> None:
     async with connected() as at:
         assert await at.ports.instance() == at.emulator.host.instance
@@ -199,3 +213,21 @@ async def test_403_for_everything_is_a_refused_token_and_for_one_file_only_that_
         at.emulator.faults.add(Fault(match=on("*"), status=403, times=None))
         with pytest.raises(CredentialsRefused):
             await at.scan()
+
+
+async def test_the_demonstration_can_play_the_file_server(tmp_path: Path) -> None:
+    async with connected() as at:
+        people = at.emulator.stage
+        assert isinstance(people, ReplicaStage)
+        people.open_case_file(AKTE)
+        people.save(AKTE, "Klage.docx", b"eins")
+        people.save(AKTE, "Klage.docx", b"zwei")
+        people.rename(AKTE, "Klage.docx", "Klage (2).docx")
+        assert people.contents(AKTE) == {"Klage (2).docx": b"zwei"}
+        await at.write(b"drei", await at.state("Klage (2).docx"), path="Klage (2).docx")
+        assert people.replaced() == [b"zwei"]
+        people.delete(AKTE, "Klage (2).docx")
+        assert people.contents(AKTE) == {}
+        table = dict(people.stage_settings(at.urls, tmp_path))
+        assert table.pop("type") == "watcher"
+        assert WatcherConfig(**table).token.reveal() == TOKEN_VALUE
