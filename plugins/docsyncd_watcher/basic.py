@@ -36,7 +36,7 @@ from docsyncd.api import (
     Scan,
     Staged,
 )
-from docsyncd_watcher import names, wire
+from docsyncd_watcher import basic_wire, names
 from docsyncd_watcher.lines import Lines
 
 log = structlog.get_logger(__name__)
@@ -57,7 +57,9 @@ class BasicLevel:
         reply = await self._lines.ask("GET", names.listing_path(case_file), accept={404})
         if reply.status == 404:
             raise Rejected(f"knows no case file {case_file}", remote=self._lines.remote)
-        scan = partial(wire.basic_scan, reply, case_file, keys=config.keys, zone=config.zone, remote=self._lines.remote)
+        scan = partial(
+            basic_wire.basic_scan, reply, case_file, keys=config.keys, zone=config.zone, remote=self._lines.remote
+        )
         listing = await anyio.to_thread.run_sync(scan)  # a quarter of a second for 10,000 files
         if not listing.unknown <= self._told:
             self._told |= listing.unknown
@@ -118,7 +120,7 @@ class BasicLevel:
         """Once. If the answer is lost, `OutcomeUnknown`: the next try begins by looking."""
         address = names.upload_path(case_file, path, remote=self._lines.remote)
         reply = await self._lines.put(address, staged, repeatable=False)
-        told = wire.told_hash(reply, self._lines.config.keys)
+        told = basic_wire.told_hash(reply, self._lines.config.keys)
         if told not in (None, staged.digests.blake3):
             raise CorruptContent("the watcher stored other bytes than were sent", remote=self._lines.remote)
 

@@ -1,4 +1,4 @@
-"""A watcher's JSON and what it means, at both levels.
+"""The JSON of level extended and what it means, and what both levels share.
 
 An answer that is not wholly a listing is `ProtocolViolation`, never an empty case file. What a file in a listing lacks is
 unknown; what makes it no ordinary file is said in `oddity`, so that the file is parked and not lost from sight.
@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, TypeVar
-from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic.alias_generators import to_camel
@@ -28,16 +26,12 @@ from docsyncd.api import (
     Volume,
     normalise_case_file_number,
 )
-from docsyncd_watcher.config import KeysConfig
 from docsyncd_watcher.names import OUTSIDE, is_text, leaves_the_case_file, relative
 
 FOLDER: Final = 0x10
 REPARSE_POINT: Final = 0x400
 ELSEWHERE: Final = 0x1000 | 0x40000 | 0x400000
 """FILE_ATTRIBUTE_OFFLINE, RECALL_ON_OPEN, RECALL_ON_DATA_ACCESS: reading would fetch the content from another storage."""
-
-_OWNER_KEYS: Final = frozenset({"akte", "aktennummer", "aktennr"})
-"""Under which a listing may say whose it is."""
 
 
 def _raw_text(value: object) -> str:
@@ -176,7 +170,7 @@ def path_oddity(path: str) -> str | None:
 def extended_scan(reply: Reply, case_file: CaseFileNumber, *, instance: str, remote: str) -> Scan:
     """Folders are left out: they are no documents."""
     listing = read(WireListing, reply, remote=remote)
-    _require_owner(listing.akte, case_file, remote)
+    require_owner(listing.akte, case_file, remote)
     if listing.count != len(listing.files):
         raise ProtocolViolation(
             f"the listing announces {listing.count} files and has {len(listing.files)}", remote=remote
@@ -187,7 +181,7 @@ def extended_scan(reply: Reply, case_file: CaseFileNumber, *, instance: str, rem
         for file in listing.files
         if not file.attributes & FOLDER
     )
-    _require_distinct(files, remote)
+    require_distinct(files, remote)
     return Scan(
         files=files,
         complete=listing.listing_complete,
@@ -214,103 +208,12 @@ def _extended_state(file: WireFile, *, journal: bool, taken_at: datetime) -> Fil
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BasicListing:
-    """A listing of level basic, with the keys that nobody has explained."""
-
-    scan: Scan
-    unknown: frozenset[str]
-
-
-def basic_scan(
-    reply: Reply, case_file: CaseFileNumber, *, keys: KeysConfig, zone: ZoneInfo, remote: str
-) -> BasicListing:
-    """Complete if it came wholly and parses: this level has no end marker (case-file-sync.md, decision 8)."""
-    entries = _entries(reply.json(remote=remote), case_file, keys, remote)
-    files = tuple(
-        _basic_state(entry, keys, zone, remote) for entry in entries if _value(entry, keys.folder) is not True
-    )
-    _require_distinct(files, remote)
-    known = {name.casefold() for names in dict(keys).values() for name in names}
-    unknown = frozenset(key for entry in entries for key in entry if key not in known)
-    return BasicListing(scan=Scan(files=files, complete=True), unknown=unknown)
-
-
-def _entries(body: Any, case_file: CaseFileNumber, keys: KeysConfig, remote: str) -> Sequence[Mapping[str, Any]]:
-    """Each with its keys folded to one case."""
-    listed = body
-    if isinstance(body, dict):
-        answer = _folded(body)
-        for owner in _OWNER_KEYS & answer.keys():
-            _require_owner(answer[owner], case_file, remote)
-        listed = _value(answer, keys.files)
-    if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
-        raise ProtocolViolation(
-            "the listing holds no list of files under a known name (connectors.….keys.files)", remote=remote
-        )
-    return [_folded(entry) for entry in listed]
-
-
-def _basic_state(entry: Mapping[str, Any], keys: KeysConfig, zone: ZoneInfo, remote: str) -> FileState:
-    path = _value(entry, keys.path) or _value(entry, keys.filename)
-    if not isinstance(path, str) or not path:
-        raise ProtocolViolation("a file of the listing has neither path nor name (connectors.….keys)", remote=remote)
-    usn = _number(_value(entry, keys.usn))
-    return FileState(
-        path=relative(path),
-        revision=Revision("" if usn is None else str(usn)),
-        size=_number(_value(entry, keys.size)),
-        modified_at=moment(_value(entry, keys.modified), zone),
-        content=content_hash(_value(entry, keys.hash)),
-        file_id=None,
-        oddity=path_oddity(path),
-    )
-
-
-def told_hash(reply: Reply, keys: KeysConfig) -> ContentHash | None:
-    """The hash in the answer to a basic upload, if there is one."""
-    try:
-        body = json.loads(reply.body)
-    except ValueError:
-        return None
-    return content_hash(_value(_folded(body), keys.hash)) if isinstance(body, dict) else None
-
-
-def _require_owner(told: object, case_file: CaseFileNumber, remote: str) -> None:
+def require_owner(told: object, case_file: CaseFileNumber, remote: str) -> None:
     """A listing of another case file is the worst answer of all."""
     if normalise_case_file_number(str(told)) != case_file:
         raise ProtocolViolation(f"asked for case file {case_file}, the listing is another's", remote=remote)
 
 
-def _require_distinct(files: Sequence[FileState], remote: str) -> None:
+def require_distinct(files: Sequence[FileState], remote: str) -> None:
     if len({file.path for file in files}) != len(files):
         raise ProtocolViolation("the listing names one path twice", remote=remote)
-
-
-def _folded(entry: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {key.casefold(): value for key, value in entry.items()}
-
-
-def _value(folded: Mapping[str, Any], names: Sequence[str]) -> Any:
-    """The first of the names that is there and not null."""
-    return next((folded[name.casefold()] for name in names if folded.get(name.casefold()) is not None), None)
-
-
-def _number(value: object) -> int | None:
-    """A whole number, written as one or as text; anything else is unknown."""
-    if isinstance(value, str) and re.fullmatch(r"\d{1,20}", value):
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def moment(value: object, zone: ZoneInfo) -> datetime | None:
-    """ISO 8601 or seconds since 1970, in UTC; without a zone it is the configured one's. Unreadable is None."""
-    try:
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            return datetime.fromtimestamp(value, UTC)
-        if isinstance(value, str):
-            read = datetime.fromisoformat(value.strip())
-            return (read if read.tzinfo is not None else read.replace(tzinfo=zone)).astimezone(UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
-    return None
