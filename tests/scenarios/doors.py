@@ -31,7 +31,7 @@ class Door:
         """Refuse new connections and cut the open ones."""
         if self.site is not None and self.runner.server is not None:
             await self.site.stop()
-            await self.runner.server.shutdown(0)
+            await self.runner.server.shutdown(0.05)  # 0 would mean: wait for ever
         self.site = None
 
 
