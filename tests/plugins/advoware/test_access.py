@@ -144,6 +144,26 @@ async def test_a_token_that_ended_early_is_renewed_once_for_all_requests() -> No
         assert [request.status for request in advoware.emulator.requests.all()].count(401) <= advoware.config.parallel
 
 
+async def test_a_401_that_comes_late_does_not_cost_the_fresh_token() -> None:
+    async with emulated() as advoware:
+        await advoware.journal.archived(NUMBER)
+        advoware.world.expire_tokens()
+
+        async def until_renewed(_request: object) -> None:
+            with anyio.fail_after(5):
+                while True:
+                    if advoware.world.tokens:
+                        return
+                    await anyio.sleep(0.01)
+
+        advoware.emulator.faults.add(Fault(match=on("GET", "/Akten/"), skip=1, before=until_renewed))
+        async with anyio.create_task_group() as tasks:
+            for _ in range(2):
+                tasks.start_soon(advoware.ports.transports[0].health)
+        assert [request.status for request in advoware.emulator.requests.all()].count(401) == 2
+        assert advoware.asked(TOKEN) == 2
+
+
 async def test_the_first_requests_wait_for_one_token() -> None:
     async with emulated() as advoware:
         async with anyio.create_task_group() as tasks:
