@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: test demo check unit live bench chaos format lock setup system clean
+.PHONY: test demo check unit live bench chaos simulate format lock setup system clean
 
 ## test: formatting, types, import contracts and every test; what CI runs
 test: setup check unit
@@ -37,6 +37,12 @@ bench: setup
 ## chaos: kill -9, SIGSTOP, FLUSHALL and server restarts under load; SECONDS=60 SEED=…
 chaos: setup
 	$(BIN)/pytest -m chaos -s tests/chaos tests/scenarios $(TESTS)
+
+## simulate: random histories of one case file against the invariants, on two processes; SEED=1 HISTORIES=100000
+simulate: SEED ?= 1
+simulate: HISTORIES ?= 100000
+simulate: setup
+	SEED=$(SEED) HISTORIES=$(HISTORIES) $(BIN)/python -m tests.core.simulator
 
 format: setup
 	$(BIN)/ruff format .

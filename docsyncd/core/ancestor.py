@@ -108,6 +108,13 @@ class CaseMemory:
     journal_entries: int = 0
     doubted_since: datetime | None = None
 
+    def seeing(self, volume: Volume) -> CaseMemory:
+        """With the journal's end raised to what a write of ours was answered with; another volume or journal changes nothing."""
+        known = self.volume or volume
+        if (known.serial, known.journal) != (volume.serial, volume.journal):
+            return self
+        return replace(self, volume=replace(known, next_usn=max(known.next_usn, volume.next_usn)))
+
 
 def rebuilt(documents: Iterable[FileState]) -> Iterator[Ancestor]:
     """Ancestors from what the records themselves remember, one per NTFS key, in the order of the documents.

@@ -231,8 +231,11 @@ def _two_names(case: Case, names: Names) -> Draft:
 
 
 def _hold(case: Case, _: Names) -> Draft:
-    odd = next((s.oddity for s in (case.item.replica, case.item.record) if s is not None and s.oddity), None)
-    return hold("type" if odd else "V11", case.item, odd or "")
+    states = [state for state in (case.item.replica, case.item.record) if state is not None]
+    if odd := next((state.oddity for state in states if state.oddity), None):
+        return hold("type", case.item, odd)
+    large = any(safety.is_too_large(state, case.world.snapshot.settings) for state in states)
+    return hold("V21" if large else "V11", case.item, "")
 
 
 def _wait(case: Case, _: Names) -> Draft:

@@ -10,7 +10,7 @@ it: an item whose document was edited meanwhile is not looked for by content.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -169,8 +169,3 @@ def hash_still_holds(then: FileState, now: FileState) -> bool:
         == (now.file_id, now.revision, now.size, now.modified_at)
         and then.content is not None
     )
-
-
-def by_document(items: Iterable[Item]) -> Mapping[str, Item]:
-    """Items by their document's id."""
-    return {item.record.file_id: item for item in items if item.record is not None and item.record.file_id is not None}

@@ -6,7 +6,7 @@ Knows no field of either remote and writes nothing. Rows 45 and 46; decision 6: 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -69,8 +69,3 @@ def doubled(numbers: Mapping[str, int | None]) -> frozenset[str]:
         if number:
             holders[number].append(document)
     return frozenset(document for found in holders.values() if len(found) > 1 for document in found)
-
-
-def known_fields(changes: Iterable[FieldChange]) -> Mapping[str, str]:
-    """The changes as one patch."""
-    return {change.field: change.value for change in changes}

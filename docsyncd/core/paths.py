@@ -18,11 +18,8 @@ from docsyncd.core.model import RelativePath, Side
 NtfsKey = NewType("NtfsKey", str)
 """Equal for exactly those paths that NTFS takes for one file."""
 
-LONGEST_NAME: Final = 255
-"""UTF-16 units of one component (NTFS)."""
-
 LONGEST_PATH: Final = 240
-"""UTF-16 units of a path below the case file's root: Word and Advoware stop at 260 for the whole path."""
+"""UTF-16 units of a path below the case file's root: Word and Advoware stop at 260 for the whole path (NTFS itself: 255 a name)."""
 
 _FORBIDDEN = re.compile(r'[<>:"\\|?*\x00-\x1f]')
 _DEVICE = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE | re.DOTALL)
@@ -82,9 +79,7 @@ def _part_refusal(part: str) -> str | None:
         return "a character that Windows forbids"
     if _DEVICE.fullmatch(part):
         return "a name that Windows reserves for a device"
-    if part[-1] in " .":
-        return "a dot or a space at its end"
-    return f"longer than {LONGEST_NAME} characters" if _units(part) > LONGEST_NAME else None
+    return "a dot or a space at its end" if part[-1] in " ." else None
 
 
 def windows_path(path: RelativePath) -> RelativePath | None:
@@ -145,7 +140,7 @@ def _marked(path: RelativePath, mark: str) -> RelativePath:
     if not stem:
         stem, dot, extension = name, "", ""
     tail = f"{mark}{dot}{extension}"
-    room = min(LONGEST_NAME, LONGEST_PATH - _units(folder + slash)) - _units(tail)
+    room = LONGEST_PATH - _units(folder + slash) - _units(tail)
     while _units(stem) > max(room, 1):
         stem = stem[:-1]
     return RelativePath(f"{folder}{slash}{stem.rstrip()}{tail}")

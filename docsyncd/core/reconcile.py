@@ -15,14 +15,17 @@ What the shell (engine/sync_case_file.py) must guarantee, or nothing that is pro
    `Forget` are committed before the first effect, in one transaction. V25 is asked before every effect.
 5. *Per copy*: read the source and hash what was read: it is `Copy.content`, else stop. Put what `expect` names into the version
    store, fsynced. Write the intent. Look once more that the source is as observed. Write on condition that the destination is
-   `expect` (its content, and its file id where there are any: two files may hold one text). Read back and compare. Commit `plan.agreed_after` and the audit line in one transaction, then drop the intent.
+   `expect` (its content, and its file id where there are any: two files may hold one text). Read back and compare. Commit
+   `plan.agreed_after`, `CaseMemory.seeing` (the USN that the write was answered with) and the audit line in one transaction,
+   then drop the intent.
    At level basic the condition is a read and a hash immediately before the PUT: what is saved between those two is lost
    there, and the log says `guard=checked`.
 6. `KeepBoth.then` begins only after `keep` is committed. `Remove` is conditional and stored like a copy, then its ancestor goes.
 7. A failed condition ends the work on that item, without a trace: the next plan sees the world as it is.
 8. *The index* loses what `safety.may_be_indexed` no longer names before a document is deleted, and gets only what it names.
 9. *The record's own fields* (`syncHash`, `syncPath`, status, `rename`) are written last, after the ancestor is committed.
-10. `Plan.memory` is stored when all steps were carried out, and only then. The store refuses what `ancestor.clashes` finds.
+10. `Plan.memory` is stored when all steps were carried out, and only then, `seeing` what this run wrote. The store refuses what
+    `ancestor.clashes` finds.
 """
 
 from __future__ import annotations

@@ -6,18 +6,18 @@ A run is a generator. Between any two of its yields people may act, the process 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from docsyncd.core.ancestor import Ancestor, CaseMemory, ItemId, clashes, new_item
 from docsyncd.core.identity import Item, hash_still_holds, shortcuts_hold
-from docsyncd.core.model import ABSENT, Agreed, FileState, RelativePath, Revision, Scan, Side
+from docsyncd.core.model import ABSENT, Agreed, FileState, JournalEntry, RelativePath, Scan, Side, Volume
 from docsyncd.core.paths import ntfs_key
 from docsyncd.core.plan import Adopt, Copy, Decision, Forget, KeepBoth, Plan, Remove, agreed_after, replaced
 from docsyncd.core.reconcile import reconcile
-from docsyncd.core.snapshot import Level, Settings, Snapshot, Verdict
-from tests.core.simulator.world import Document, Effect, Entry, File, Violation, World, at
+from docsyncd.core.snapshot import Level, Snapshot, Verdict
+from tests.core.simulator.world import Document, Effect, Entry, File, World, at
 
 if TYPE_CHECKING:
     from tests.core.simulator.history import Life
@@ -99,6 +99,7 @@ class Worker:
         self.flaws = life.flaws
         self.fence = fence
         self.digest = ""
+        self.wrote: Volume | None = None
 
     # one run
 
@@ -111,8 +112,6 @@ class Worker:
     def _run(self) -> Iterator[str]:
         yield from self._recover()
         snapshot = yield from self._look()
-        if snapshot is None:
-            return
         plan = self.flaws.plan(snapshot)
         self.digest = plan.digest if plan.steps else ""
         self.life.planned(snapshot, plan)
@@ -128,7 +127,9 @@ class Worker:
         self._lease()
         if any(f.row == 48 for f in plan.findings) and self.world.archived:
             self.life.deactivate()
-        self.memory.case = plan.memory
+        self.memory.case = plan.memory if self.wrote is None else plan.memory.seeing(self.wrote)
+        if snapshot.replica.complete:
+            self.world.vanished = frozenset()
 
     def _lease(self) -> None:
         if self.fence != self.life.fence:
@@ -136,7 +137,7 @@ class Worker:
 
     # observing
 
-    def _look(self) -> Iterator[str]:  # type: ignore[misc]
+    def _look(self) -> Generator[str, None, Snapshot]:
         world, faults = self.world, self.world.faults
         records = sorted((d.state() for d in world.living()), key=lambda s: s.file_id or "")
         if "espo empty" in faults:
@@ -148,7 +149,7 @@ class Worker:
         yield "lists EspoCRM"
         replica = self._list_windows()
         yield "lists Windows"
-        entries: tuple | None = tuple(e.state() for e in world.entries)  # type: ignore[type-arg]
+        entries: tuple[JournalEntry, ...] | None = tuple(e.state() for e in world.entries)
         if "history empty" in faults:
             entries = ()
         if "history away" in faults:
@@ -257,6 +258,9 @@ class Worker:
             written = self._write(copy, versions)
             yield f"writes {copy.content} to {copy.target} {copy.path}"
             self._commit(agreed_after(self._latest(item), copy, written, new))
+            if copy.target is Side.REPLICA and (volume := self.world.volume()) is not None:
+                self.wrote = replace(volume, next_usn=int(written.revision))
+                self.memory.case = self.memory.case.seeing(self.wrote)
         except Stopped:
             self.memory.intents.pop(operation, None)
             raise
@@ -320,7 +324,9 @@ class Worker:
         if there is None:
             there = world.put_file(copy.path, copy.content, versions)
         else:
+            replaced_text, replaced_versions = there.text, there.versions
             world.change_file(there, copy.content, versions)
+            world.survives(replaced_text, replaced_versions)
             if world.counter % 2:
                 world.replace_file(there)
         self._did("write", copy, before)
@@ -344,8 +350,9 @@ class Worker:
                 raise Stopped("the document is gone")
             if str(found.attachment) != copy.expect.revision and not self.flaws.unconditional:
                 raise Stopped("the document has changed")
-            document, before = found, found.text
+            document, before, replaced_versions = found, found.text, found.versions
             world.change_document(document, copy.content, versions)
+            world.survives(before, replaced_versions)
         self._did("write", copy, before)
         return replace(document.state(), agreed=None)
 
@@ -433,15 +440,15 @@ class Worker:
             if not self.life.can_look():
                 return
             self._lease()
-            written = self._found(intent)
-            if written is not None:
-                ancestor = agreed_after(self._latest(intent.item), intent.copy, written, intent.new)
+            outcome = "not done"
+            if (written := self._found(intent)) is not None:
                 try:
-                    self._commit(ancestor)
-                except Stopped:
-                    pass
+                    self._commit(agreed_after(self._latest(intent.item), intent.copy, written, intent.new))
+                    outcome = "done"
+                except Stopped as reason:
+                    outcome = f"done, but {reason}"
             self.memory.intents.pop(operation, None)
-            yield f"looks after the intent {operation}: {'done' if written else 'not done'}"
+            yield f"looks after the intent {operation}: {outcome}"
 
     def _found(self, intent: Intent) -> FileState | None:
         copy, world = intent.copy, self.world
@@ -466,10 +473,3 @@ class Worker:
         own = intent.item.ancestor.item if intent.item.ancestor is not None else intent.new
         key = ntfs_key(state.path)
         return any(a.key == key and a.item != own for a in self.memory.ancestors.values())
-
-
-def settings_of(life: Life) -> Settings:
-    return replace(life.config.settings, fingerprint=life.fingerprint)
-
-
-__all__ = ["Flaws", "Intent", "Memory", "Revision", "Violation", "Worker", "settings_of"]

@@ -20,7 +20,7 @@ from docsyncd.core.plan import Copy, Decision, Held, Plan
 from docsyncd.core.snapshot import Deletions, Level, Settings, Snapshot, Verdict
 from tests.core.simulator import invariants as must
 from tests.core.simulator import luck, people
-from tests.core.simulator.daemon import Flaws, Memory, Worker, settings_of
+from tests.core.simulator.daemon import Flaws, Memory, Worker
 from tests.core.simulator.world import EMPTY, Document, Effect, File, World, at
 
 HAPPENINGS: Final[tuple[tuple[int, people.Happening], ...]] = (
@@ -201,7 +201,7 @@ class Life:
     # what the daemon reports to the checks, and not to itself
 
     def settings(self) -> Settings:
-        return settings_of(self)
+        return replace(self.config.settings, fingerprint=self.fingerprint)
 
     def planned(self, snapshot: Snapshot, plan: Plan) -> None:
         self.plans += 1
@@ -242,11 +242,9 @@ class Life:
     def can_look(self) -> bool:
         return not {"windows away", "espo away"} & set(self.world.faults)
 
-    def looked_at_windows(self, usable: bool) -> None:  # noqa: FBT001
-        if self.world.vanished and usable:
+    def looked_at_windows(self, usable: bool) -> None:
+        if usable:
             self.give_up_what_vanished()
-        elif self.world.vanished:
-            self.world.vanished = frozenset()
 
     def give_up_what_vanished(self) -> None:
         """Nothing tells a daemon without USNs that a file was not deleted."""
@@ -256,7 +254,8 @@ class Life:
     def forgive_the_world(self) -> None:
         """What the world has just taken away is nobody's fault."""
         whole = [f for f in self.world.files.values() if f.text != EMPTY]
-        there = frozenset[int]().union(*(place.versions for place in (*whole, *self.world.living())))
+        embodied = [f.versions for f in whole] + [d.versions for d in self.world.living()]
+        there = frozenset[int]().union(*embodied)
         self.world.heads = {v: text for v, text in self.world.heads.items() if v in there}
 
     def deactivate(self) -> None:
@@ -267,14 +266,15 @@ class Life:
             if known.record is None or known.replica is None or known.record.file_id != f"d{document.id:03}":
                 continue
             file = self.world.at_path(known.replica.path)
-            if file is not None and file.text == known.content and not self.world.faults:
-                if self.world.level is Level.BASIC or known.replica.file_id == str(file.id):
-                    self.world.buried[file.id] = file.text
+            if file is None or file.text != known.content or self.world.faults:
+                continue
+            if self.world.level is Level.BASIC or known.replica.file_id == str(file.id):
+                self.world.buried[file.id] = file.text
 
     def is_moved_copy(self, deleted: File) -> bool:
         """Copied and then deleted is moved: the copy that no item owns goes on as what was deleted."""
         copies = [f for f in self.world.files.values() if f.text == deleted.text]
-        owner = self.memory.owner_of(deleted, self.world.level)
+        owner = self.memory.owner_of(deleted, self.world.level) if self.is_an_items(deleted) else None
         free = [f for f in copies if self.memory.owner_of(f, self.world.level) in (None, owner)]
         for file in free[:1]:
             self.world.dropped(file.versions)
@@ -282,12 +282,23 @@ class Life:
         return bool(free)
 
     def appearing(self, path: str, text: str) -> frozenset[int]:
-        """A new file's versions. One that has an item's name and its agreed text is the item's file, to everybody."""
-        return frozenset() if self.passes_for_the_items(path, text) else self.world.written(text)
+        """A new file's versions. Under the name of an item whose own file is gone, it goes on as that item's."""
+        if self.passes_for_the_items(path, text):
+            return frozenset()
+        key, here = ntfs_key(path), {str(file_id) for file_id in self.world.files}
+        for known in self.memory.ancestors.values():
+            if known.key != key or known.replica is None or known.record is None or known.replica.file_id in here:
+                continue
+            document = self.world.document(known.record.file_id)
+            if document is not None and document.text == known.content:
+                self.world.dropped(document.versions)
+        return self.world.written(text)
 
     def wrote(self, place: File | Document, text: str) -> frozenset[int]:
         """The versions after somebody wrote this there. Typed back to what was agreed is no edit to anybody who looks later."""
         versions = self.world.written(text, place)
+        if isinstance(place, File) and place.text != text:
+            self.world.dropped(place.shadow)
         known, other = self._item_of(place)
         if known is not None and known.content == text and place.text != text:
             if other is not None and other.text == text:
@@ -306,8 +317,16 @@ class Life:
         return known, self.world.at_path(known.replica.path) if known is not None and known.replica else None
 
     def passes_for_the_items(self, path: str, text: str) -> bool:
-        key = ntfs_key(path)
-        return any(a.key == key and a.content == text for a in self.memory.ancestors.values())
+        """Is there an item whose file this would be taken for: its name, its agreed text, and its own file is gone?"""
+        key, here = ntfs_key(path), {str(file_id) for file_id in self.world.files}
+        likely = [a.replica for a in self.memory.ancestors.values() if a.key == key and a.content == text]
+        return any(known is not None and known.file_id not in here for known in likely)
+
+    def is_an_items(self, file: File) -> bool:
+        """Does an item know this very file (at level basic: its path)?"""
+        owner = self.memory.owner_of(file, self.world.level)
+        known = owner.replica.file_id if owner is not None and owner.replica is not None else ""
+        return known in (None, str(file.id))
 
     def approve(self) -> int:
         if any(held.valve == "V11" for held in self.held.values()):

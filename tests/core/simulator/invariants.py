@@ -9,10 +9,10 @@ import random
 from collections import Counter
 from dataclasses import replace
 
-from docsyncd.core.ancestor import Ancestor, clashes
+from docsyncd.core.ancestor import clashes
 from docsyncd.core.model import ABSENT, Drift
 from docsyncd.core.paths import ntfs_key
-from docsyncd.core.plan import Adopt, Copy, Plan, copies
+from docsyncd.core.plan import Adopt, Change, Copy, Plan, Remove
 from docsyncd.core.reconcile import reconcile
 from docsyncd.core.snapshot import Snapshot
 from tests.core.simulator.daemon import Memory
@@ -60,8 +60,8 @@ def i7_unknown_is_not_absent(snapshot: Snapshot, plan: Plan) -> None:
             demand("I7", not _removes(decision.change), f"{decision.item.name}: deleted without a History")
 
 
-def _removes(change: object) -> bool:
-    return type(change).__name__ == "Remove"
+def _removes(change: Change | None) -> bool:
+    return isinstance(change, Remove)
 
 
 def i8_deletions_stay_in_the_budget(plan: Plan) -> None:
@@ -141,11 +141,3 @@ def i3_both_sides_agree(plan: Plan, memory: Memory) -> None:
 def pictures(world: World) -> tuple[Counter[str], Counter[str]]:
     """What both sides hold in the end, without names and stamps (I9, I10)."""
     return Counter(f.text for f in world.files.values()), Counter(d.text for d in world.living())
-
-
-def changes_of(plan: Plan) -> int:
-    return sum(1 for d in plan.steps for _ in copies(d.change))
-
-
-def owned(ancestors: list[Ancestor]) -> int:
-    return len(ancestors)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from docsyncd.core.model import CaseFileStage
 from docsyncd.core.paths import is_nobodys, ntfs_key
 from docsyncd.core.snapshot import Level
-from tests.core.simulator.world import Entry
+from tests.core.simulator.world import EMPTY, Entry
 
 if TYPE_CHECKING:
     from tests.core.simulator.history import Life
@@ -104,11 +104,15 @@ def restore_image(life: Life, _: int, __: int, ___: int) -> str:
         owner = life.memory.owner_of(file, world.level)
         seen = owner is not None and (file.text in owner.older or file.text == owner.content)
         was = before.get(file.id)
+        paired = world.document(owner.record.file_id) if owner is not None and owner.record is not None else None
+        hidden = [place.versions for place in (was, paired) if place is not None]
         if not seen and not is_nobodys(file.path):
-            paired = world.document(owner.record.file_id) if owner is not None and owner.record is not None else None
-            for place in (was, paired):
-                world.dropped(place.versions if place is not None else ())
+            world.dropped(frozenset[int]().union(*hidden))
             file.versions = world.copied(file)
+        elif paired is not None and paired.text == file.text:
+            file.versions |= paired.versions
+        else:
+            file.shadow = frozenset[int]().union(*hidden)
     lost = [f.versions for key, f in before.items() if key not in world.files]
     world.vanished = world.vanished.union(*lost)
     if world.level is Level.BASIC:
@@ -153,6 +157,8 @@ def memory_lost(life: Life, _: int, __: int, ___: int) -> str:
         return ""
     life.stop()
     life.memory.lose()
+    for file in life.world.files.values():
+        life.world.dropped(file.versions if file.text == EMPTY else ())
     life.world.renamed.clear()
     life.world.buried.clear()
     return "Redis loses everything"

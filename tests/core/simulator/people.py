@@ -73,7 +73,7 @@ def word_saves(life: Life, a: int, b: int, c: int) -> str:
 def create_file(life: Life, a: int, b: int, c: int) -> str:
     path = WINDOWS_NAMES[a % len(WINDOWS_NAMES)]
     world = life.world
-    if ntfs_key(path) in world.keys():
+    if ntfs_key(path) in world.taken():
         return ""
     text = _text(life, b)
     world.put_file(path, text, life.appearing(path, text))
@@ -85,7 +85,7 @@ def create_file(life: Life, a: int, b: int, c: int) -> str:
 def copy_file(life: Life, a: int, b: int, c: int) -> str:
     world, file = life.world, _file(life, a)
     path = WINDOWS_NAMES[b % len(WINDOWS_NAMES)]
-    if file is None or ntfs_key(path) in world.keys():
+    if file is None or ntfs_key(path) in world.taken():
         return ""
     world.put_file(path, file.text, life.appearing(path, file.text))
     if c % 2:
@@ -110,7 +110,7 @@ def delete_file(life: Life, a: int, _: int, c: int) -> str:
 def rename_file(life: Life, a: int, b: int, c: int) -> str:
     world, file = life.world, _file(life, a)
     path = WINDOWS_NAMES[b % len(WINDOWS_NAMES)]
-    if file is None or (other := world.at_path(path)) is not None and other is not file or path == file.path:
+    if file is None or world.at_path(path) not in (None, file) or path == file.path:
         return ""
     _moved(life, file, path, entry=bool(c % 2))
     return f'Windows: renames to "{path}" (id {file.id})'
@@ -133,7 +133,7 @@ def rename_and_reuse(life: Life, a: int, b: int, c: int) -> str:
     if not rename_file(life, a, b, c) or path == WINDOWS_NAMES[b % len(WINDOWS_NAMES)]:
         return ""
     world = life.world
-    if ntfs_key(path) in world.keys():
+    if ntfs_key(path) in world.taken():
         return "Windows: renames in case only"
     text = _text(life, c)
     world.put_file(path, text, life.appearing(path, text))
@@ -143,7 +143,8 @@ def rename_and_reuse(life: Life, a: int, b: int, c: int) -> str:
 def _moved(life: Life, file: File, path: str, *, entry: bool) -> None:
     world = life.world
     old, file.path, file.usn = file.path, path, world.usn()
-    if world.level is Level.BASIC and (file.text == EMPTY or life.passes_for_the_items(path, file.text)):
+    unrecognised = file.text == EMPTY and (world.level is Level.BASIC or life.config.forgetful)
+    if unrecognised or (life.passes_for_the_items(path, file.text) and not life.is_an_items(file)):
         world.dropped(file.versions)
     owner = life.memory.owner_of(file, world.level)
     listed = not any("windows" in fault for fault in world.faults)

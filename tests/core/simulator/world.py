@@ -32,10 +32,6 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
-class Violation(AssertionError):
-    """An invariant does not hold. Its text begins with the invariant's name."""
-
-
 @dataclass(slots=True)
 class File:
     """A Windows file. `versions` are the people's texts that it embodies."""
@@ -47,6 +43,8 @@ class File:
     usn: int
     versions: frozenset[int]
     locked: bool = False
+    shadow: frozenset[int] = frozenset()
+    """What a restored backup hid: whoever writes over the old text has written over that, too."""
 
     @property
     def size(self) -> int:
@@ -122,8 +120,7 @@ class World:
     entries: list[Entry] = field(default_factory=list)
     heads: dict[int, str] = field(default_factory=dict)
     """Texts that nobody has edited further and nobody deleted: I1 is about these."""
-    parents: dict[int, frozenset[int]] = field(default_factory=dict)
-    texts_of: dict[int, str] = field(default_factory=dict)
+    edited: set[int] = field(default_factory=set)
     unwanted: set[tuple[int, str]] = field(default_factory=set)
     vanished: frozenset[int] = frozenset()
     """Texts whose file an image restore took away, until the daemon looks."""
@@ -147,21 +144,19 @@ class World:
 
     def copy(self) -> World:
         """A world of its own that starts where this one is."""
-        twin = replace(
+        return replace(
             self,
             files={key: replace(f) for key, f in self.files.items()},
             documents={key: replace(d) for key, d in self.documents.items()},
             entries=[replace(e) for e in self.entries],
             heads=dict(self.heads),
-            parents=dict(self.parents),
             unwanted=set(self.unwanted),
-            texts_of=dict(self.texts_of),
+            edited=set(self.edited),
             renamed=dict(self.renamed),
             buried=dict(self.buried),
             faults=dict(self.faults),
             effects=list(self.effects),
         )
-        return twin
 
     # what is there
 
@@ -173,7 +168,7 @@ class World:
         key = ntfs_key(path)
         return next((f for f in self.files.values() if ntfs_key(f.path) == key), None)
 
-    def keys(self) -> set[NtfsKey]:
+    def taken(self) -> set[NtfsKey]:
         return {ntfs_key(f.path) for f in self.files.values()}
 
     def living(self) -> Iterator[Document]:
@@ -199,7 +194,7 @@ class World:
             return before
         self.dropped(before)
         version = self.number()
-        self.parents[version], self.texts_of[version] = before, text
+        self.edited |= before
         self.heads[version] = text
         return frozenset({version})
 
@@ -212,16 +207,12 @@ class World:
         self.dropped(place.versions)
         self.unwanted |= {(version, type(place).__name__) for version in place.versions}
 
-    def _past(self, versions: Iterable[int]) -> set[int]:
-        """These versions and all that they were made from."""
-        found: set[int] = set()
-        waiting = list(versions)
-        while waiting:
-            version = waiting.pop()
-            if version not in found:
-                found.add(version)
-                waiting += self.parents[version]
-        return found
+    def survives(self, text: str, versions: frozenset[int]) -> None:
+        """What the daemon has just replaced lives on where the same text still is."""
+        places: list[File | Document] = [*self.files.values(), *self.living()]
+        for place in places:
+            if place.text == text:
+                place.versions |= versions
 
     def dropped(self, versions: Iterable[int]) -> None:
         for version in versions:
@@ -231,9 +222,8 @@ class World:
         """Somebody took his deletion back. What was deleted on Windows, too, stays unwanted there."""
         for version in document.versions:
             self.unwanted.discard((version, "Document"))
-            gone_on = any(version in self._past({head}) for head in self.heads)
-            if not gone_on and (version, "File") not in self.unwanted:
-                self.heads[version] = self.texts_of[version]
+            if version not in self.edited and (version, "File") not in self.unwanted:
+                self.heads[version] = document.text
 
     def joined(self, file: File, document: Document) -> None:
         """The daemon found both equal: from now on they are one text."""
