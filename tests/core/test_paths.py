@@ -34,7 +34,7 @@ NFC, NFD = "M\u00fcller.docx", "Mu\u0308ller.docx"
         (NFC, NFD, False),
         ("Maß.docx", "Mass.docx", False),
         ("Maß.docx", "MAẞ.docx", False),
-        ("ı.docx", "i.docx", False),
+        ("\u0131.docx", "i.docx", False),
         ("ﬁ.docx", "FI.docx", False),
         ("𐐨.docx", "𐐀.docx", False),
     ],

@@ -22,8 +22,11 @@ Trees = tuple[list[FileState], list[FileState], list[Ancestor]]
 
 def _trees(letters: str) -> Trees:
     """One item per group of three: ancestor, document, Windows file; "-" for what is not there."""
-    records, replicas, ancestors = [], [], []
-    for number, (base, record, replica) in enumerate(letters.split(), 1):
+    records: list[FileState] = []
+    replicas: list[FileState] = []
+    ancestors: list[Ancestor] = []
+    for number, item in enumerate(letters.split(), 1):
+        base, record, replica = list(item)
         name = f"{number:02}.docx"
         if base != "-":
             ancestors.append(ancestor(name, base, number, missing=missing(25) if replica == "-" else None))
@@ -401,7 +404,7 @@ def test_v23_the_index_gets_only_what_is_agreed_and_present() -> None:
     assert not safety.may_be_indexed(None, content("A"))
     assert not safety.may_be_indexed(known, None)
     for out in ({"suppressed": True}, {"missing": missing(1)}, {"replica": None}):
-        assert not safety.may_be_indexed(replace(known, **out), content("A"))  # type: ignore[arg-type]
+        assert not safety.may_be_indexed(replace(known, **out), content("A"))
 
 
 def test_v24_effects_that_are_left_after_a_run_are_drift() -> None:
@@ -434,5 +437,5 @@ def test_the_history_is_doubted_for_a_day() -> None:
 
 
 def test_a_decision_that_is_held_has_no_effect() -> None:
-    held = [d for d in _plan("ABC ABC ABC ABC").decisions if isinstance(d, Decision)]
+    held: tuple[Decision, ...] = _plan("ABC ABC ABC ABC").decisions
     assert not any(d.has_effect or d.is_destructive for d in held)

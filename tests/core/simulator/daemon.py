@@ -114,7 +114,7 @@ class Worker:
         snapshot = yield from self._look()
         plan = self.flaws.plan(snapshot)
         self.digest = plan.digest if plan.steps else ""
-        self.life.planned(snapshot, plan)
+        self.life.planned(snapshot, plan, self.fence)
         yield f"plans {len(plan.steps)} steps"
         if plan.steps:
             yield from self._remember(plan)

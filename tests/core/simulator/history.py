@@ -131,7 +131,7 @@ class Life:
     fingerprint: str = ""
     workers: list[tuple[Worker, Iterator[str]]] = field(default_factory=list)
     held: dict[str, Held] = field(default_factory=dict)
-    frozen: bool = False
+    frozen: set[int] = field(default_factory=set)
     plans: int = 0
     last: tuple[Snapshot, Plan] | None = None
     shuffle: random.Random | None = None
@@ -203,10 +203,11 @@ class Life:
     def settings(self) -> Settings:
         return replace(self.config.settings, fingerprint=self.fingerprint)
 
-    def planned(self, snapshot: Snapshot, plan: Plan) -> None:
+    def planned(self, snapshot: Snapshot, plan: Plan, fence: int) -> None:
         self.plans += 1
         self.last = (snapshot, plan)
-        self.frozen = any(finding.row in (48, 50) for finding in plan.findings)
+        if any(finding.row in (48, 50) for finding in plan.findings):
+            self.frozen.add(fence)
         self.held = {held.fingerprint: held for held in plan.held}
         if self.flaws.plan is Flaws().plan:
             must.i7_unknown_is_not_absent(snapshot, plan)
@@ -221,7 +222,7 @@ class Life:
         self.world.effects.append(effect)
         must.i2_what_was_replaced_is_kept(effect, self.memory)
         must.i6_only_what_was_planned_is_replaced(effect, planned)
-        must.i14_nothing_in_a_frozen_case(effect, frozen=self.frozen)
+        must.i14_nothing_in_a_frozen_case(effect, frozen=effect.fence in self.frozen)
         must.i17_a_stale_worker_does_nothing(effect, self.fence)
         must.i18_every_replacement_is_audited(effect, self.memory)
         if effect.what == "register":
@@ -234,6 +235,8 @@ class Life:
         must.i11_nothing_is_owned_twice(self.world, self.memory)
         if ancestor.record is not None and ancestor.replica is not None and not ancestor.suppressed:
             file, document = self.world.at_path(ancestor.replica.path), self.world.document(ancestor.record.file_id)
+            if file is None and document is not None and document.text == ancestor.content:
+                self.world.dropped(document.versions)
             if file is not None and document is not None and not document.deleted:
                 self.world.joined(file, document)
                 for one, other in ((file, document), (document, file)):
@@ -293,6 +296,15 @@ class Life:
             if document is not None and document.text == known.content:
                 self.world.dropped(document.versions)
         return self.world.written(text)
+
+    def left_to_a_namesake(self, deleted: File) -> None:
+        """An item's file is gone; what lies under its name with its agreed text is taken for it from now on."""
+        for known in self.memory.ancestors.values():
+            if known.replica is None or known.replica.file_id != str(deleted.id):
+                continue
+            namesake = self.world.at_path(known.replica.path)
+            if namesake is not None and namesake.text == known.content:
+                self.world.dropped(namesake.versions)
 
     def wrote(self, place: File | Document, text: str) -> frozenset[int]:
         """The versions after somebody wrote this there. Typed back to what was agreed is no edit to anybody who looks later."""

@@ -159,6 +159,10 @@ def memory_lost(life: Life, _: int, __: int, ___: int) -> str:
     life.memory.lose()
     for file in life.world.files.values():
         life.world.dropped(file.versions if file.text == EMPTY else ())
+    for document in life.world.living():
+        if document.agreed is not None and (namesake := life.world.at_path(str(document.agreed.path))) is not None:
+            mistaken = namesake.text == document.agreed.content and not namesake.versions & document.versions
+            life.world.dropped(namesake.versions if mistaken else ())
     life.world.renamed.clear()
     life.world.buried.clear()
     return "Redis loses everything"

@@ -100,6 +100,7 @@ def delete_file(life: Life, a: int, _: int, c: int) -> str:
     del world.files[file.id]
     if not life.is_moved_copy(file):
         world.deleted(file)
+        life.left_to_a_namesake(file)
     world.buried.pop(file.id, None)
     if c % 3:
         key = ntfs_key(file.path)
@@ -142,9 +143,12 @@ def rename_and_reuse(life: Life, a: int, b: int, c: int) -> str:
 
 def _moved(life: Life, file: File, path: str, *, entry: bool) -> None:
     world = life.world
+    before = life.memory.owner_of(file, world.level) if life.is_an_items(file) else None
     old, file.path, file.usn = file.path, path, world.usn()
     unrecognised = file.text == EMPTY and (world.level is Level.BASIC or life.config.forgetful)
-    if unrecognised or (life.passes_for_the_items(path, file.text) and not life.is_an_items(file)):
+    at_home = before is not None and before.key == ntfs_key(path)
+    mistaken = life.passes_for_the_items(path, file.text) and not at_home
+    if unrecognised or (mistaken and (before is None or world.level is Level.BASIC)):
         world.dropped(file.versions)
     owner = life.memory.owner_of(file, world.level)
     listed = not any("windows" in fault for fault in world.faults)
