@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, NewType
 
-from docsyncd.core.model import ContentHash, FileState, Revision, Volume
+from docsyncd.core.model import ContentHash, FileState, RelativePath, Revision, Volume
 from docsyncd.core.paths import NtfsKey, ntfs_key, windows_path
 
 ItemId = NewType("ItemId", str)
@@ -47,6 +47,7 @@ class Ancestor:
     :param older: contents that were agreed before, newest last; they never overwrite (V10).
     :param suppressed: deleted in the record by somebody; not created again until the Windows file changes (row 12).
     :param ours: we put the Windows file there, so its History entry is ours to make (row 38).
+    :param rename: the display name that the document has still to get, because its file was renamed.
     :param metadata: History fields as last agreed, by our names.
     """
 
@@ -58,6 +59,7 @@ class Ancestor:
     suppressed: bool = False
     missing: Missing | None = None
     ours: bool = False
+    rename: RelativePath | None = None
     metadata: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
@@ -85,6 +87,7 @@ class Ancestor:
             suppressed=False,
             missing=None,
             ours=self.ours or ours,
+            rename=None,
         )
 
 

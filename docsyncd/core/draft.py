@@ -26,7 +26,7 @@ from docsyncd.core.paths import (
     windows_path,
 )
 from docsyncd.core.plan import Action, Adopt, Change, Copy, Decision, Forget, Held, KeepBoth, Remove
-from docsyncd.core.situation import Case, World, fingerprint, moved, outdated_side, renamed
+from docsyncd.core.situation import Case, World, fingerprint, outdated_side
 from docsyncd.core.snapshot import Deletions, Level
 
 
@@ -98,8 +98,20 @@ def _remember(case: Case, _: Names) -> Draft:
     else:
         fresh = item.ancestor
     state, content = _contents(item.record)
-    ancestor = fresh.agreeing(content, record=_bare(state), replica=item.replica)
-    return Draft(change=Adopt(ancestor=ancestor) if ancestor != item.ancestor or item.rebuilt else None)
+    rename = rename_to_come(item)
+    ancestor = replace(fresh.agreeing(content, record=_bare(state), replica=item.replica), rename=rename)
+    adopts = ancestor != item.ancestor or item.rebuilt
+    return Draft(change=Adopt(ancestor=ancestor) if adopts else None, rename=rename)
+
+
+def rename_to_come(item: Item) -> RelativePath | None:
+    """The name that the document gets from its file: now, or still from a run that was killed. A person's own name stays."""
+    known, seen, file = item.known_record, item.record, item.replica
+    if item.ancestor is None or known is None or seen is None or file is None or known.path != seen.path:
+        return None
+    followed = item.known_replica is not None and item.known_replica.path != file.path
+    wished = file.path if followed else item.ancestor.rename
+    return None if wished == seen.path else wished
 
 
 def _nothing(case: Case, names: Names) -> Draft:
@@ -111,11 +123,6 @@ def _nothing(case: Case, names: Names) -> Draft:
         return _remember(case, names)
     followed = replace(item.ancestor, replica=item.replica, missing=None)
     return Draft(change=Adopt(ancestor=followed) if followed != item.ancestor else None)
-
-
-def _rename(case: Case, names: Names) -> Draft:
-    file, _content = _contents(case.item.replica)
-    return replace(_remember(case, names), rename=file.path)
 
 
 def _suppress(case: Case, _: Names) -> Draft:
@@ -176,10 +183,8 @@ def _create_replica(case: Case, names: Names) -> Draft:
 
 def _update_record(case: Case, _: Names) -> Draft:
     target, _content = _contents(case.item.record)
-    source, _content = _contents(case.item.replica)
-    follows = moved(case) and not renamed(case)
     copy = _copy(case, Side.RECORD, path=target.path, expect=replace(target, agreed=None))
-    return Draft(change=copy, rename=source.path if follows else None)
+    return Draft(change=copy, rename=rename_to_come(case.item))
 
 
 def _update_replica(case: Case, _: Names) -> Draft:
@@ -253,7 +258,7 @@ def _not_writable(case: Case, path: RelativePath) -> Draft | None:
 DRAFTS: Final[Mapping[Action, Callable[[Case, Names], Draft]]] = {
     Action.NOTHING: _nothing,
     Action.ADOPT: _remember,
-    Action.RENAME: _rename,
+    Action.RENAME: _remember,
     Action.CREATE_RECORD: _create_record,
     Action.CREATE_REPLICA: _create_replica,
     Action.UPDATE_RECORD: _update_record,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Literal, assert_never
 
@@ -192,9 +192,12 @@ def replaced(change: Change | None) -> Iterator[tuple[Side, FileState]]:
             yield copy.target, copy.expect
 
 
-def agreed_after(item: Item, copy: Copy, written: FileState, new: ItemId) -> Ancestor:
+def agreed_after(
+    item: Item, copy: Copy, written: FileState, new: ItemId, *, rename: RelativePath | None = None
+) -> Ancestor:
     """The ancestor to commit once `written` was read back.
 
+    :param rename: the decision's, which is carried out later.
     :param new: the id for an item that has none yet, or for the conflict copy.
     """
     if copy.record_only:
@@ -202,7 +205,8 @@ def agreed_after(item: Item, copy: Copy, written: FileState, new: ItemId) -> Anc
     fresh = Ancestor(item=new, content=None, record=None, replica=None)
     record, replica = (written, copy.source) if copy.target is Side.RECORD else (copy.source, written)
     made = copy.target is Side.REPLICA and copy.expect is ABSENT
-    return (item.ancestor or fresh).agreeing(copy.content, record=record, replica=replica, ours=made)
+    agreed = (item.ancestor or fresh).agreeing(copy.content, record=record, replica=replica, ours=made)
+    return replace(agreed, rename=rename)
 
 
 SEED_NAMES: Final = {

@@ -38,7 +38,7 @@ from typing import Final
 from docsyncd.core import safety, valves
 from docsyncd.core import situation as s
 from docsyncd.core.ancestor import Ancestor, CaseMemory, Missing
-from docsyncd.core.draft import DRAFTS, Draft, Names, decision, is_in_edit
+from docsyncd.core.draft import DRAFTS, Draft, Names, decision, is_in_edit, rename_to_come
 from docsyncd.core.membership import Finding, findings, registrations
 from docsyncd.core.model import CaseFileStage, Drift
 from docsyncd.core.paths import caution_key, ntfs_key
@@ -222,7 +222,8 @@ def _giving_way(world: World, decisions: list[Decision]) -> Iterator[Ancestor]:
         if item.ancestor is None or known is None or holders.get(key or ntfs_key(""), item) is item:
             continue
         if item.replica is not None:
-            yield replace(item.ancestor, replica=replace(known, path=item.replica.path, file_id=item.replica.file_id))
+            place = replace(known, path=item.replica.path, file_id=item.replica.file_id)
+            yield replace(item.ancestor, replica=place, rename=rename_to_come(item))
         elif item.ancestor.missing is None:
             yield replace(item.ancestor, missing=Missing(since=world.snapshot.now, suspect=item.rebuilt))
 

@@ -6,79 +6,21 @@ A run is a generator. Between any two of its yields people may act, the process 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from docsyncd.core.ancestor import Ancestor, CaseMemory, ItemId, clashes, new_item
+from docsyncd.core.ancestor import Ancestor, ItemId, clashes, new_item
 from docsyncd.core.identity import Item, hash_still_holds, shortcuts_hold
 from docsyncd.core.model import ABSENT, Agreed, FileState, JournalEntry, RelativePath, Scan, Side, Volume
 from docsyncd.core.paths import ntfs_key
 from docsyncd.core.plan import Adopt, Copy, Decision, Forget, KeepBoth, Plan, Remove, agreed_after, replaced
-from docsyncd.core.reconcile import reconcile
-from docsyncd.core.snapshot import Level, Snapshot, Verdict
+from docsyncd.core.snapshot import Snapshot
+from tests.core.simulator.memory import Intent, Memory
 from tests.core.simulator.world import Document, Effect, Entry, File, World, at
 
 if TYPE_CHECKING:
-    from tests.core.simulator.history import Life
-
-
-@dataclass(frozen=True, slots=True)
-class Flaws:
-    """What a mutant does wrong."""
-
-    plan: Callable[[Snapshot], Plan] = reconcile
-    unconditional: bool = False
-    no_pre_image: bool = False
-    then_first: bool = False
-    no_intents: bool = False
-
-
-@dataclass(slots=True)
-class Intent:
-    """An effect that may or may not have happened."""
-
-    copy: Copy
-    item: Item
-    new: ItemId
-
-
-@dataclass(slots=True)
-class Memory:
-    """What survives a crash: Redis, the version store, the audit chain."""
-
-    ancestors: dict[ItemId, Ancestor] = field(default_factory=dict)
-    case: CaseMemory = field(default_factory=CaseMemory)
-    intents: dict[str, Intent] = field(default_factory=dict)
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
-    store: set[str] = field(default_factory=set)
-    audit: list[tuple[str, str, str | None]] = field(default_factory=list)
-    issued: set[ItemId] = field(default_factory=set)
-
-    def copy(self) -> Memory:
-        return Memory(
-            dict(self.ancestors),
-            self.case,
-            dict(self.intents),
-            dict(self.verdicts),
-            set(self.store),
-            list(self.audit),
-            set(self.issued),
-        )
-
-    def lose(self) -> None:
-        """FLUSHALL: the version store and the audit chain are files, and stay."""
-        self.ancestors, self.case, self.intents, self.verdicts = {}, CaseMemory(), {}, {}
-
-    def owner_of(self, file: File, level: Level) -> Ancestor | None:
-        """The item of a file, as the daemon would know it."""
-        key = ntfs_key(file.path)
-        placed = [a for a in self.ancestors.values() if a.replica is not None]
-        if level is Level.EXTENDED:
-            by_id = next((a for a in placed if a.replica and a.replica.file_id == str(file.id)), None)
-            if by_id is not None:
-                return by_id
-        return next((a for a in placed if a.key == key), None)
+    from tests.core.simulator.life import Life
 
 
 class Stopped(Exception):
@@ -225,17 +167,18 @@ class Worker:
                 case Remove():
                     yield from self._remove(change)
                 case Copy():
-                    yield from self._copy(decision.item, change)
+                    yield from self._copy(decision, change)
                 case KeepBoth():
                     parts = (change.then, change.keep) if self.flaws.then_first else (change.keep, change.then)
                     for part in parts:
-                        yield from self._copy(decision.item, part)
+                        yield from self._copy(decision, part)
             if decision.rename is not None and decision.item.record is not None:
                 yield from self._rename(decision.item.record, decision.rename)
         except Stopped as reason:
             yield f"stops at {decision.item.name}: {reason}"
 
-    def _copy(self, item: Item, copy: Copy) -> Iterator[str]:
+    def _copy(self, decision: Decision, copy: Copy) -> Iterator[str]:
+        item, rename = decision.item, decision.rename
         source = self._source(copy)
         versions = source.versions
         yield f"reads {copy.content} from {copy.source.path}"
@@ -251,13 +194,13 @@ class Worker:
         self.memory.issued.add(new)
         self.memory.audit.append(("intent", operation, self.digest))
         if not self.flaws.no_intents:
-            self.memory.intents[operation] = Intent(copy=copy, item=item, new=new)
+            self.memory.intents[operation] = Intent(copy=copy, item=item, new=new, rename=rename)
         yield "writes the intent"
         try:
             self._source(copy)
             written = self._write(copy, versions)
             yield f"writes {copy.content} to {copy.target} {copy.path}"
-            self._commit(agreed_after(self._latest(item), copy, written, new))
+            self._commit(agreed_after(self._latest(item), copy, written, new, rename=rename))
             if copy.target is Side.REPLICA and (volume := self.world.volume()) is not None:
                 self.wrote = replace(volume, next_usn=int(written.revision))
                 self.memory.case = self.memory.case.seeing(self.wrote)
@@ -393,7 +336,7 @@ class Worker:
             (a for a in self.memory.ancestors.values() if a.record and a.record.file_id == state.file_id), None
         )
         if owner is not None and owner.record is not None:
-            self._commit(replace(owner, record=replace(owner.record, path=name)))
+            self._commit(replace(owner, record=replace(owner.record, path=name), rename=None))
 
     def _bookkeeping(self, ancestor: Ancestor) -> Iterator[str]:
         """syncHash and syncPath, last of all."""
@@ -443,7 +386,8 @@ class Worker:
             outcome = "not done"
             if (written := self._found(intent)) is not None:
                 try:
-                    self._commit(agreed_after(self._latest(intent.item), intent.copy, written, intent.new))
+                    latest = self._latest(intent.item)
+                    self._commit(agreed_after(latest, intent.copy, written, intent.new, rename=intent.rename))
                     outcome = "done"
                 except Stopped as reason:
                     outcome = f"done, but {reason}"

@@ -15,7 +15,7 @@ from docsyncd.core.paths import ntfs_key
 from docsyncd.core.plan import Adopt, Change, Copy, Plan, Remove
 from docsyncd.core.reconcile import reconcile
 from docsyncd.core.snapshot import Snapshot
-from tests.core.simulator.daemon import Memory
+from tests.core.simulator.memory import Memory
 from tests.core.simulator.world import Effect, World
 
 

@@ -14,7 +14,7 @@ from docsyncd.core.snapshot import Level
 from tests.core.simulator.world import EMPTY, Entry
 
 if TYPE_CHECKING:
-    from tests.core.simulator.history import Life
+    from tests.core.simulator.life import Life
 
 HOUR = 3600.0
 

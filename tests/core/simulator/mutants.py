@@ -17,7 +17,7 @@ from docsyncd.core.paths import NtfsKey, ntfs_key, windows_path
 from docsyncd.core.plan import Action, Adopt, Change, Copy, Decision, KeepBoth, Plan, Remove
 from docsyncd.core.reconcile import reconcile
 from docsyncd.core.snapshot import Snapshot
-from tests.core.simulator.daemon import Flaws
+from tests.core.simulator.memory import Flaws
 
 
 def _each(change: Callable[[Decision, Snapshot], Decision]) -> Callable[[Snapshot], Plan]:
