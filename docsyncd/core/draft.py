@@ -39,13 +39,26 @@ class Names:
 
     def free(self, path: RelativePath, item: Item) -> tuple[RelativePath, int | None]:
         """A name that nobody has, and the row that says why it is another one (33: an item's, 36: an untracked file's)."""
-        key, own = ntfs_key(path), None if item.ancestor is None else item.ancestor.key
-        owned = {k for k in (*self.world.owned, *self.given) if k != own}
-        found = free_path(path, owned | self.world.listed)
+        others = _Others(names=self, own=None if item.ancestor is None else item.ancestor.key)
+        found = free_path(path, others)
         self.given.add(ntfs_key(found))
         if found == path:
             return found, None
-        return found, 33 if key in owned else 36
+        return found, 33 if others.own(ntfs_key(path)) else 36
+
+
+class _Others:
+    """The names that are taken in the eyes of one item: its own is free for it, unless something lies there."""
+
+    def __init__(self, *, names: Names, own: NtfsKey | None) -> None:
+        self._names = names
+        self._own = own
+
+    def own(self, key: object) -> bool:
+        return key != self._own and (key in self._names.world.owned or key in self._names.given)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._names.world.listed or self.own(key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,9 +105,8 @@ def _remember(case: Case, _: Names) -> Draft:
     """Both sides are as the ancestor says, or agree on something new; only what the memory holds may have to follow."""
     item = case.item
     if item.ancestor is None:
-        taken = {ancestor.item for ancestor in case.world.ancestors}
         document = item.record.file_id if item.record and item.record.file_id else ""
-        fresh = Ancestor(item=new_item(document, taken), content=None, record=None, replica=None)
+        fresh = Ancestor(item=new_item(document, case.world.item_ids), content=None, record=None, replica=None)
     else:
         fresh = item.ancestor
     state, content = _contents(item.record)
@@ -114,13 +126,19 @@ def rename_to_come(item: Item) -> RelativePath | None:
     return None if wished == seen.path else wished
 
 
+def _is_known(item: Item, ancestor: Ancestor) -> bool:
+    """Nothing at all moved, and nothing is pending: by far the most frequent case."""
+    pending = item.rebuilt or ancestor.suppressed or ancestor.missing is not None or ancestor.rename is not None
+    return not pending and item.record == ancestor.record and item.replica == ancestor.replica
+
+
 def _nothing(case: Case, names: Names) -> Draft:
     """Rows 1 and 12 follow what moved without meaning (USN, file id, path); row 23 remembers nothing."""
     item = case.item
     if item.ancestor is None or item.replica is None or case.replica is not Drift.UNCHANGED:
         return Draft()
     if item.record is not None:
-        return _remember(case, names)
+        return Draft() if _is_known(item, item.ancestor) else _remember(case, names)
     followed = replace(item.ancestor, replica=item.replica, missing=None)
     return Draft(change=Adopt(ancestor=followed) if followed != item.ancestor else None)
 

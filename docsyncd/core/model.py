@@ -301,7 +301,7 @@ class FileState:
     modified_at: datetime | None
     content: ContentHash | None
     file_id: str | None
-    agreed: Agreed | None = None
+    agreed: Agreed | None = field(default=None, compare=False)
     oddity: str | None = None
 
 

@@ -36,6 +36,7 @@ class World:
         )
         self.listed = frozenset(ntfs_key(file.path) for file in snapshot.replica.files)
         self.owned: dict[NtfsKey, ItemId] = {a.key: a.item for a in self.ancestors if a.key is not None}
+        self.item_ids = frozenset(ancestor.item for ancestor in self.ancestors)
         self.journal_went_back = safety.journal_went_back(snapshot.memory, snapshot.replica.volume)
         self.first_look = safety.look_is_first(snapshot.memory, snapshot.settings, snapshot.archived)
 
