@@ -251,6 +251,7 @@ class Life:
                 other.versions = versions = versions | other.versions
             else:
                 self.world.dropped(versions)
+                self.world.edited |= versions
         return versions
 
     def _item_of(self, place: File | Document) -> tuple[Ancestor | None, File | Document | None]:

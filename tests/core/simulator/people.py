@@ -199,7 +199,8 @@ def empty_file(life: Life, a: int, _: int, __: int) -> str:
     world, file = life.world, _file(life, a)
     if file is None:
         return ""
-    if world.level is Level.BASIC and not life.passes_for_the_items(file.path, file.text):
+    by_path = world.level is Level.BASIC and not life.passes_for_the_items(file.path, file.text)
+    if by_path or not life.is_an_items(file):
         world.dropped(file.versions)
     world.change_file(file, EMPTY, file.versions)
     world.buried.pop(file.id, None)
