@@ -21,9 +21,11 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# On both cores. The pure parts once more by themselves, because only they are measured: every branch, no exception.
+# On both cores; the kill points run several worlds at once by themselves. Only the pure parts are measured: every branch.
 unit: setup
-	$(BIN)/pytest --numprocesses 2 --dist worksteal --ignore tests/core --ignore tests/test_registry.py $(TESTS)
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --ignore tests/core --ignore tests/test_registry.py \
+		--ignore tests/scenarios/test_kill_points.py $(TESTS)
+	$(BIN)/pytest -s tests/scenarios/test_kill_points.py
 	$(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-report term tests/core tests/test_registry.py
 
 ## live: the port contracts and the index flow against real remotes (tests/live/README.md); without variables, the emulators
@@ -37,6 +39,7 @@ bench: setup
 ## chaos: kill -9, SIGSTOP, FLUSHALL and server restarts under load; SECONDS=60 SEED=…
 chaos: setup
 	$(BIN)/pytest -m chaos -s tests/chaos tests/scenarios $(TESTS)
+	KILL_POINTS=all $(BIN)/pytest -s --timeout 1800 tests/scenarios/test_kill_points.py
 
 ## simulate: random histories of one case file against the invariants, on two processes; SEED=1 HISTORIES=100000
 simulate: SEED ?= 1
