@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -115,7 +114,6 @@ def test_every_decision_is_in_the_index_of_decisions() -> None:
     assert written == {link for link in pages.links(pages.read("docs/adr/README.md")) if link[0].isdigit()}
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 def test_the_example_of_a_unit_is_accepted_by_systemd(tmp_path: Path) -> None:
     (block,) = [each for each in pages.blocks(pages.read("docs/how-to/install.md")) if each.language == "ini"]
     unit = tmp_path / "docsyncd.service"
